@@ -1,0 +1,66 @@
+"""Signed links for people without a login: short enough for an SMS, single-purpose, and dead once their thing is over.
+
+A token is `<id in base 36>.<72 bits of HMAC-SHA256 over purpose and id>`. Expiry is not in the token: the page asks
+whether the ticket or visit still admits it.
+"""
+
+import hmac
+from base64 import urlsafe_b64encode
+from enum import StrEnum
+from hashlib import sha256
+
+from domain.errors import Forbidden
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class Purpose(StrEnum):
+    """What a link opens; the letter is also the first part of its path."""
+
+    CUSTOMER = "c"
+    """A ticket, for its customer."""
+    VISIT = "v"
+    """A visit, for its technician."""
+
+
+class LinkSigner:
+    """Makes and checks links below `public_url`."""
+
+    def __init__(self, key: bytes, public_url: str) -> None:
+        self._key, self._public_url = key, public_url.rstrip("/")
+
+    def link(self, purpose: Purpose, number: int) -> str:
+        """The whole link."""
+        return f"{self._public_url}/{purpose}/{self.token(purpose, number)}"
+
+    def page(self, path: str) -> str:
+        """An unsigned address, for people who log in."""
+        return f"{self._public_url}/{path.lstrip('/')}"
+
+    def token(self, purpose: Purpose, number: int) -> str:
+        """Its last part."""
+        return f"{_base36(number)}.{self._mac(purpose, number)}"
+
+    def open(self, purpose: Purpose, token: str) -> int:
+        """The id that a token opens. Raises Forbidden for any other token."""
+        head, _, mac = token.partition(".")
+        try:
+            number = int(head, 36)
+        except ValueError as exc:
+            raise Forbidden("this link is not one of ours") from exc
+        if not hmac.compare_digest(mac, self._mac(purpose, number)) or head != _base36(number):
+            raise Forbidden("this link is not one of ours")
+        return number
+
+    def _mac(self, purpose: Purpose, number: int) -> str:
+        digest = hmac.new(self._key, f"{purpose}:{number}".encode(), sha256).digest()
+        return urlsafe_b64encode(digest[:9]).decode()
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while True:
+        number, rest = divmod(number, 36)
+        digits = _DIGITS[rest] + digits
+        if not number:
+            return digits

@@ -1,0 +1,140 @@
+"""Messages: what is said to whom, on which channel, and how far it got."""
+
+from enum import StrEnum
+
+
+class Channel(StrEnum):
+    """How a message reaches a person."""
+
+    SMS = "sms"
+    EMAIL = "email"
+
+
+class RecipientKind(StrEnum):
+    """Whom a message is for."""
+
+    CUSTOMER = "customer"
+    TECHNICIAN = "technician"
+    DISPATCHER = "dispatcher"
+
+
+class MessageStage(StrEnum):
+    """Which moment of the story a message tells; one message per stage, ticket and recipient."""
+
+    OPENING = "opening"
+    OPENING_AFTER_REMOTE_TRY = "opening_after_remote_try"
+    UNSTABLE = "unstable"
+    VISIT_CONFIRMED = "visit_confirmed"
+    VISIT_NONE_FREE = "visit_none_free"
+    ON_THE_WAY = "on_the_way"
+    RESOLVED = "resolved"
+    FALSE_ALARM = "false_alarm"
+    CALL_PROMISED = "call_promised"
+    OPTED_OUT = "opted_out"
+    RELAPSED = "relapsed"
+    VISIT_OFFER = "visit_offer"
+    """To a technician."""
+    VISIT_CANCELLED = "visit_cancelled"
+    """To a technician."""
+    NO_TECHNICIAN = "no_technician"
+    """To the dispatcher."""
+    CALL_WANTED = "call_wanted"
+    """To the dispatcher."""
+
+
+class MessageState(StrEnum):
+    """The life of a message; everything right of `accepted` comes from receipts."""
+
+    HELD = "held"
+    """Waits for a time of day."""
+    READY = "ready"
+    SUBMITTING = "submitting"
+    """Committed before the socket opens; after a crash it is looked up, never blindly repeated."""
+    ACCEPTED = "accepted"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    FAILED = "failed"
+    IN_DOUBT = "in_doubt"
+    SUPPRESSED = "suppressed"
+    EXPIRED = "expired"
+    DEAD = "dead"
+
+
+_AUDIENCE = {
+    MessageStage.VISIT_OFFER: RecipientKind.TECHNICIAN,
+    MessageStage.VISIT_CANCELLED: RecipientKind.TECHNICIAN,
+    MessageStage.NO_TECHNICIAN: RecipientKind.DISPATCHER,
+    MessageStage.CALL_WANTED: RecipientKind.DISPATCHER,
+}
+
+
+def audience(stage: MessageStage) -> RecipientKind:
+    """Whom a stage is told to."""
+    return _AUDIENCE.get(stage, RecipientKind.CUSTOMER)
+
+
+OPENINGS = frozenset({MessageStage.OPENING, MessageStage.OPENING_AFTER_REMOTE_TRY})
+"""The stages by which a person first hears of a fault."""
+
+OUTGOING = frozenset({MessageState.HELD, MessageState.READY, MessageState.SUBMITTING, MessageState.IN_DOUBT})
+"""States from which a message may still go out."""
+
+REACHED = frozenset({MessageState.ACCEPTED, MessageState.SENT, MessageState.DELIVERED})
+"""States in which the person is taken to have been told."""
+
+_RECEIPT_RANK = {
+    MessageState.ACCEPTED: 1,
+    MessageState.SENT: 2,
+    MessageState.UNDELIVERED: 3,
+    MessageState.FAILED: 3,
+    MessageState.DELIVERED: 4,
+}
+
+
+def advances(old: MessageState, new: MessageState) -> bool:
+    """Whether a receipt moves a message on: receipts come out of order, and a late one changes nothing."""
+    return _RECEIPT_RANK.get(new, 0) > _RECEIPT_RANK.get(old, 0)
+
+
+class Refusal(StrEnum):
+    """Why a message did not go out."""
+
+    NO_CHANNEL = "no_channel"
+    OPTED_OUT = "opted_out"
+    STALE_EVIDENCE = "stale_evidence"
+    NO_LONGER_TRUE = "no_longer_true"
+    NEVER_TOLD = "never_told"
+    QUIET_HOURS = "quiet_hours"
+    MUTED = "muted"
+    BAD_ADDRESS = "bad_address"
+    UNREACHABLE = "unreachable"
+    REJECTED = "rejected"
+    MISCONFIGURED = "misconfigured"
+    RATE_LIMITED = "rate_limited"
+    UNKNOWN_OUTCOME = "unknown_outcome"
+    TEMPLATE = "template"
+    NOT_LIVE = "not_live"
+    """The rule behind it may not, or no longer, reach customers."""
+
+
+class Retry(StrEnum):
+    """What may be done after a channel refused."""
+
+    SAFE = "safe"
+    """Definitely not processed: try again later."""
+    LOOK_UP = "look_up"
+    """Nobody knows: ask the provider before anything is sent again."""
+    NEVER = "never"
+
+
+class ReplyIntent(StrEnum):
+    """What a customer's answer means."""
+
+    FIXED = "fixed"
+    SEND_SOMEONE = "send_someone"
+    CALL_ME = "call_me"
+    STOP = "stop"
+    START = "start"
+    UNCLEAR = "unclear"
+    """Goes to a person."""

@@ -1,0 +1,113 @@
+"""What the outbox hands to the sender: a message to be, and the facts as they are at this moment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from domain.faults import Severity, Stage
+from domain.messages import Channel, MessageStage, MessageState
+from domain.people import Recipient
+
+Words = Mapping[str, str]
+"""A phrase by language: {"en": …, "fr": …}."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """The facts a message is decided on and written from, read afresh at its release."""
+
+    recipient: Recipient
+    sender: str
+    """The maker's name as the customer knows it."""
+    ticket_id: int
+    ticket_open: bool
+    link: str
+    """Signed link to the recipient's page."""
+    title: Words
+    """What is wrong, as a headline."""
+    noun: Words = field(default_factory=dict)
+    """What the customer calls the product: "heat pump"."""
+    says: Words = field(default_factory=dict)
+    """Predicate after the noun: "stops too often"."""
+    notice: Words = field(default_factory=dict)
+    """One sentence: what the person may notice."""
+    severity: Severity = Severity.MINOR
+    rule_stage: Stage = Stage.LIVE
+    still_firing: bool = True
+    """Whether a fault of the ticket is still firing or recovering (True for a ticket without a fault)."""
+    muted: bool = False
+    evidence_age_s: float = 0.0
+    """How old the sample that fired was when it was received."""
+    max_evidence_age_s: float = 3600.0
+    remote_try: str | None = None
+    """Name of the device command that was tried, if any."""
+    opening_state: MessageState | None = None
+    """State of this recipient's opening message, None if none was planned."""
+    opening_channel: Channel | None = None
+    first_contact: bool = False
+    """Whether no message has reached this person before, about anything."""
+    in_contact: bool = False
+    """Whether the person has written to us about it: they know, whatever became of our opening."""
+    healthy_since: datetime | None = None
+    technician: str | None = None
+    """First name."""
+    visit_start: datetime | None = None
+    visit_end: datetime | None = None
+    visit_state: str | None = None
+    place: str = ""
+    skill: str | None = None
+    device_id: str = ""
+    product: str = ""
+    customer_name: str = ""
+    customer_phone: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What the announcement itself carried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A message whose time has come, leased to this sender."""
+
+    id: int
+    stage: MessageStage
+    state: MessageState
+    channel: Channel | None
+    """None until release has chosen one."""
+    attempt: int
+    """How many submissions there were so far."""
+    created_at: datetime
+    lease: int
+    """Fencing number: a write with an older one is refused with LeaseLost."""
+    brief: Brief
+    body: str = ""
+    """What was submitted, for a look-up at the provider."""
+    address: str = ""
+    provider_id: str | None = None
+    provider: str = ""
+    """Who took, or was to take, the last submission."""
+    look_ups: int = 0
+    """How often the provider was asked about the last submission."""
+    refused: frozenset[Channel] = frozenset()
+    """Channels whose provider said that this address will never do."""
+    taken: frozenset[str] = frozenset()
+    """Provider ids that belong to other messages: no look-up may claim them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is sent. `subject` and `html` are for e-mail."""
+
+    text: str
+    subject: str = ""
+    html: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a provider says of a message it took."""
+
+    provider_id: str
+    state: MessageState
+    code: str = ""
+    detail: str = ""
