@@ -1,0 +1,1 @@
+"""Domain objects at rest: rows (SQLAlchemy) and log entries (JetStream)."""

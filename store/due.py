@@ -1,0 +1,34 @@
+"""Due times: what is to be done at a moment stands in a table, so that no restart forgets it and no two do it."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from store.tables import Due
+
+
+def schedule(session: Session, kind: str, ref: object, *, at: datetime, **detail: Any) -> None:
+    """Do `kind` for `ref` at `at`; replaces an earlier appointment of the same kind and ref."""
+    cancel(session, kind, ref)
+    session.add(Due(kind=kind, ref=str(ref), due_at=at, detail=detail))
+
+
+def cancel(session: Session, kind: str, ref: object) -> None:
+    """Forget the appointment, if there is one."""
+    session.execute(delete(Due).where(Due.kind == kind, Due.ref == str(ref)))
+
+
+def oldest(session: Session, *, now: datetime) -> Due | None:
+    """The appointment that has waited longest, if the time of any has come."""
+    return session.scalar(select(Due).where(Due.due_at <= now).order_by(Due.due_at, Due.id).limit(1))
+
+
+def take(session: Session, due_id: int) -> Due | None:
+    """The appointment, removed in the caller's transaction; None when somebody else has taken or cancelled it."""
+    row = session.scalar(select(Due).where(Due.id == due_id).with_for_update(skip_locked=True))
+    if row is not None:
+        session.delete(row)
+        session.flush()
+    return row

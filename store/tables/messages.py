@@ -1,0 +1,95 @@
+"""The outbox, what became of each attempt, and what people wrote back."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from store.tables.base import Base
+
+
+class Message(Base):
+    """One message to one person about one moment of one ticket."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        # "One message per stage and recipient" is the database's word.
+        UniqueConstraint("ticket_id", "stage", "occurrence", "recipient_kind", "recipient_id"),
+        Index("ix_messages_due", "state", "not_before"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"), index=True)
+    stage: Mapped[str]
+    occurrence: Mapped[str] = mapped_column(default="")
+    recipient_kind: Mapped[str]
+    recipient_id: Mapped[str] = mapped_column(index=True)
+    visit_id: Mapped[int | None]
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    state: Mapped[str]
+    reason: Mapped[str | None]
+    """One sentence: why it is where it is."""
+    not_before: Mapped[datetime]
+    channel: Mapped[str | None]
+    address: Mapped[str | None]
+    subject: Mapped[str | None]
+    body: Mapped[str | None]
+    html: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    look_ups: Mapped[int] = mapped_column(default=0)
+    """How often the provider was asked about the last submission."""
+    refused_channels: Mapped[list[Any]] = mapped_column(default=list)
+    """Channels whose provider said that this address will never do."""
+    lease_owner: Mapped[str | None]
+    lease_until: Mapped[float | None]
+    """Real epoch seconds: leases are about processes, not about the simulated day."""
+    lease: Mapped[int] = mapped_column(default=0)
+    provider: Mapped[str | None]
+    provider_id: Mapped[str | None] = mapped_column(index=True)
+    created_at: Mapped[datetime]
+    accepted_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class MessageAttempt(Base):
+    """One submission, or one receipt, as it happened. Append-only."""
+
+    __tablename__ = "message_attempts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), index=True)
+    at: Mapped[datetime]
+    kind: Mapped[str]
+    """submit | look_up | receipt"""
+    outcome: Mapped[str]
+    code: Mapped[str] = mapped_column(default="")
+    detail: Mapped[str] = mapped_column(default="")
+
+
+class SandboxMessage(Base):
+    """What the sandbox channel took: the last hop of an installation without providers, one row a message."""
+
+    __tablename__ = "sandbox_messages"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    message_id: Mapped[int] = mapped_column(unique=True)
+    channel: Mapped[str]
+    address: Mapped[str] = mapped_column(index=True)
+    subject: Mapped[str] = mapped_column(default="")
+    body: Mapped[str]
+    html: Mapped[str] = mapped_column(default="")
+    at: Mapped[datetime]
+
+
+class Inbound(Base):
+    """What a person sent us; the provider's id makes a repeated webhook harmless."""
+
+    __tablename__ = "inbound"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    provider_id: Mapped[str] = mapped_column(unique=True)
+    channel: Mapped[str]
+    address: Mapped[str]
+    recipient_kind: Mapped[str | None]
+    recipient_id: Mapped[str | None] = mapped_column(index=True)
+    ticket_id: Mapped[int | None]
+    intent: Mapped[str]
+    body: Mapped[str]
+    at: Mapped[datetime]

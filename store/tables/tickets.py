@@ -1,0 +1,195 @@
+"""Rules, the faults they found, the tickets those opened, and the hands and commands that mend them."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.tickets import OPEN_STATES
+from store.tables.base import Base
+
+
+class Rule(Base):
+    """A rule by name, and which of its versions is in force."""
+
+    __tablename__ = "rules"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    stage: Mapped[str]
+    version: Mapped[int]
+    """The newest version: the one in force unless the stage is draft or retired."""
+
+
+class RuleVersion(Base):
+    """One immutable version of a rule, with what others than the engine need to know of it."""
+
+    __tablename__ = "rule_versions"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    body: Mapped[dict[str, Any]]
+    """The manifest, as the engine gets it."""
+    product: Mapped[str | None]
+    family: Mapped[str]
+    title: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    says: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    severity: Mapped[str]
+    playbook: Mapped[str | None]
+    hold_s: Mapped[float] = mapped_column(default=60.0)
+    max_evidence_age_s: Mapped[float] = mapped_column(default=3600.0)
+    created_at: Mapped[datetime]
+
+
+class Fault(Base):
+    """One episode of one rule on one device."""
+
+    __tablename__ = "faults"
+    __table_args__ = (UniqueConstraint("rule", "device_id", "episode"), Index("ix_faults_device", "device_id"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    rule: Mapped[str]
+    rule_version: Mapped[int]
+    stage: Mapped[str]
+    """The rule's stage when it fired."""
+    device_id: Mapped[str]
+    episode: Mapped[int]
+    state: Mapped[str] = mapped_column(index=True)
+    """firing | resolved"""
+    flapping: Mapped[bool] = mapped_column(default=False)
+    severity: Mapped[str]
+    onset: Mapped[datetime]
+    fired_at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    """When the sample that fired was received."""
+    detected_at: Mapped[datetime]
+    """When the transition was committed."""
+    resolved_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None]
+    evidence: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Frozen: {"when": …, "values": {name: value}, "threshold": …} at firing."""
+    superseded: Mapped[bool] = mapped_column(default=False)
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"), index=True)
+    verdict: Mapped[str | None]
+    """real | false_alarm"""
+    verdict_by: Mapped[str | None]
+
+
+_OPEN = ", ".join(f"'{state}'" for state in sorted(OPEN_STATES))
+
+
+class Ticket(Base):
+    """One trouble of one device, from notice to proof."""
+
+    __tablename__ = "tickets"
+    __table_args__ = (
+        # "One open ticket per device and fault family" is the database's word, not a hope.
+        Index(
+            "uq_one_open_ticket",
+            "device_id",
+            "family",
+            unique=True,
+            sqlite_where=text(f"state IN ({_OPEN})"),
+            postgresql_where=text(f"state IN ({_OPEN})"),
+        ),
+        Index("ix_tickets_customer", "customer_id"),
+        Index("ix_tickets_state", "state"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    device_id: Mapped[str]
+    family: Mapped[str]
+    customer_id: Mapped[str | None]
+    state: Mapped[str]
+    cause: Mapped[str]
+    severity: Mapped[str]
+    title: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    rule: Mapped[str | None]
+    rule_version: Mapped[int | None]
+    playbook: Mapped[str | None]
+    step: Mapped[int] = mapped_column(default=0)
+    """Index of the playbook step it stands at."""
+    command_id: Mapped[str | None]
+    """The command whose outcome its playbook waits for."""
+    announced_at: Mapped[datetime | None]
+    """When an opening was last announced for the customer; its message may not be planned yet."""
+    opened_at: Mapped[datetime]
+    onset: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    healthy_since: Mapped[datetime | None]
+    """Event time at which the last of its faults cleared; NULL while one is firing."""
+    resolved_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    closed_by: Mapped[str | None]
+    """telemetry | customer | agent"""
+    reopened: Mapped[int] = mapped_column(default=0)
+    assignee: Mapped[str | None]
+    agents_only: Mapped[bool] = mapped_column(default=False)
+    first_contact_at: Mapped[datetime | None]
+    """When the customer first contacted us about it, if they did."""
+    version: Mapped[int] = mapped_column(default=1)
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+
+class TimelineEntry(Base):
+    """One thing that happened to a ticket, who did it, and why. Append-only."""
+
+    __tablename__ = "timeline"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), index=True)
+    at: Mapped[datetime]
+    kind: Mapped[str]
+    """onset, fault_fired, ticket_opened, command_sent, command_done, message_accepted, reply, visit_accepted …"""
+    actor: Mapped[str]
+    """rule:NAME, playbook:NAME, customer:ID, technician:ID, agent, telemetry, clock."""
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class Command(Base):
+    """One device command: an outbox row, never blindly repeated."""
+
+    __tablename__ = "commands"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    device_id: Mapped[str] = mapped_column(index=True)
+    name: Mapped[str]
+    args: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    state: Mapped[str] = mapped_column(index=True)
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"), index=True)
+    asked_by: Mapped[str]
+    idempotent: Mapped[bool] = mapped_column(default=False)
+    timeout_s: Mapped[float] = mapped_column(default=300.0)
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    detail: Mapped[str | None]
+
+
+class WorkOrder(Base):
+    """Hands are needed for a ticket; its state follows from its visits."""
+
+    __tablename__ = "work_orders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), index=True)
+    state: Mapped[str] = mapped_column(index=True)
+    skill: Mapped[str | None]
+    duration_s: Mapped[float] = mapped_column(default=3600.0)
+    asked_by: Mapped[str]
+    created_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+
+class Visit(Base):
+    """One technician's visit: offered, accepted, travelled, done."""
+
+    __tablename__ = "visits"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    work_order_id: Mapped[int] = mapped_column(ForeignKey("work_orders.id"), index=True)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), index=True)
+    technician_id: Mapped[str] = mapped_column(ForeignKey("technicians.id"), index=True)
+    state: Mapped[str] = mapped_column(index=True)
+    window_start: Mapped[datetime]
+    window_end: Mapped[datetime]
+    offered_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    en_route_at: Mapped[datetime | None]
+    arrived_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    note: Mapped[str | None]
+    version: Mapped[int] = mapped_column(default=1)
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
