@@ -56,4 +56,3 @@ def drain(read: Callable[[], Sequence[Waiting]], append: Append, done: Callable[
         sequences = append({p: [item.entry] for p in item.partitions(partitions)}, msg_id=f"control-{item.id}")
         done(item, sequences)
     return len(items)
-

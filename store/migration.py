@@ -6,7 +6,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import OperationalError
 
+from domain.errors import StoreUnavailable
 from store.database import Database
 
 
@@ -18,8 +20,11 @@ def migrate(url: str) -> None:
 def is_current(database: Database) -> bool:
     """Whether the schema is the one that this code expects."""
     head = ScriptDirectory.from_config(_config(database.url)).get_current_head()
-    with database.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == head
+    try:
+        with database.engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision() == head
+    except OperationalError as exc:
+        raise StoreUnavailable(str(exc.orig)) from exc
 
 
 def _config(url: str) -> Config:

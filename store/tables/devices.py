@@ -89,6 +89,8 @@ class Device(Base):
     registered_at: Mapped[datetime]
     announced: Mapped[bool] = mapped_column(default=False)
     """Whether the log holds its DeviceChanged: only then may its readings enter."""
+    admitted: Mapped[bool] = mapped_column(default=False)
+    """Whether the log also holds what it sent in the hour before: from then on its readings follow."""
     last_seen: Mapped[datetime | None]
     presence: Mapped[str | None]
     presence_at: Mapped[datetime | None]

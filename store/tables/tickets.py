@@ -187,6 +187,7 @@ class Visit(Base):
     window_end: Mapped[datetime]
     offered_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
+    accepted_at: Mapped[datetime | None]
     en_route_at: Mapped[datetime | None]
     arrived_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

@@ -1,0 +1,190 @@
+"""What a message is decided on and written from, read afresh from the rows at the moment of its release."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from domain.clock import parse_iso
+from domain.faults import Severity, Stage
+from domain.links import LinkSigner, Purpose
+from domain.messages import OPENINGS, REACHED, Channel, MessageStage, MessageState, RecipientKind
+from domain.outbox import Brief
+from domain.people import Recipient
+from domain.tickets import OPEN_STATES, VisitState
+from store import people
+from store.tables import (
+    Command,
+    Device,
+    Fault,
+    Maker,
+    Message,
+    Playbook,
+    Product,
+    Rule,
+    RuleVersion,
+    Technician,
+    Ticket,
+    Visit,
+    WorkOrder,
+)
+
+HOUSE_NAME = "Prevenant"
+"""Who writes when a product names no maker."""
+
+_TELLING = (*OPENINGS, MessageStage.UNSTABLE, MessageStage.RELAPSED)
+_GOOD_NEWS = (MessageStage.RESOLVED, MessageStage.FALSE_ALARM)
+_UNDER_WAY = (VisitState.OFFERED, VisitState.ACCEPTED, VisitState.EN_ROUTE, VisitState.ON_SITE, VisitState.PAUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class BriefWriter:
+    """Writes briefs: the rows as they are now, links signed by `signer`, `dispatcher` as the settings name them."""
+
+    signer: LinkSigner
+    dispatcher: Recipient
+
+    def write(self, session: Session, message: Message, *, now: datetime) -> Brief:
+        """The facts of `message`."""
+        ticket = session.get_one(Ticket, message.ticket_id)
+        device = session.get(Device, ticket.device_id)
+        product = session.get(Product, device.product) if device and device.product else None
+        visit = _visit(session, message)
+        opening = _opening(session, message)
+        return Brief(
+            recipient=self._recipient(session, message, device=device),
+            sender=_sender(session, product),
+            ticket_id=ticket.id,
+            ticket_open=ticket.state in OPEN_STATES,
+            link=self._link(message, visit),
+            title=ticket.title,
+            noun=(product.noun or product.title) if product else {},
+            severity=Severity(ticket.severity),
+            muted=bool(device and device.muted_until and device.muted_until > now),
+            opening_state=MessageState(opening.state) if opening else None,
+            opening_channel=Channel(opening.channel) if opening and opening.channel else None,
+            first_contact=not session.scalar(_reached_before(message)),
+            in_contact=ticket.first_contact_at is not None,
+            healthy_since=ticket.healthy_since or _moment(message.details.get("healthy_since")),
+            place=(device.address or "") if device else "",
+            device_id=ticket.device_id,
+            product=device.product or "" if device else "",
+            details=message.details,
+            **_rule_facts(session, ticket),
+            **_fault_facts(session, ticket),
+            **_visit_facts(session, visit, message),
+            **_customer_facts(session, ticket),
+        )
+
+    def _recipient(self, session: Session, message: Message, *, device: Device | None) -> Recipient:
+        if message.recipient_kind == RecipientKind.CUSTOMER:
+            return people.customer(session, message.recipient_id, device=device)
+        if message.recipient_kind == RecipientKind.TECHNICIAN:
+            return people.technician(session, message.recipient_id)
+        return self.dispatcher
+
+    def _link(self, message: Message, visit: Visit | None) -> str:
+        if message.recipient_kind == RecipientKind.CUSTOMER:
+            return self.signer.link(Purpose.CUSTOMER, message.ticket_id or 0)
+        if message.recipient_kind == RecipientKind.TECHNICIAN and visit is not None:
+            return self.signer.link(Purpose.VISIT, visit.id)
+        return self.signer.page(f"tickets/{message.ticket_id}")
+
+
+def _moment(text: str | None) -> datetime | None:
+    return parse_iso(text) if text else None
+
+
+def _sender(session: Session, product: Product | None) -> str:
+    if product is None or not product.maker:
+        return HOUSE_NAME
+    maker = session.get(Maker, product.maker)
+    return maker.name if maker else product.maker
+
+
+def _rule_facts(session: Session, ticket: Ticket) -> dict[str, Any]:
+    version = session.get(RuleVersion, (ticket.rule, ticket.rule_version)) if ticket.rule else None
+    rule = session.get(Rule, ticket.rule) if ticket.rule else None
+    playbook = session.get(Playbook, ticket.playbook) if ticket.playbook else None
+    tried = select(Command.name).where(Command.ticket_id == ticket.id, Command.sent_at.is_not(None))
+    return {
+        "says": version.says if version else {},
+        "max_evidence_age_s": version.max_evidence_age_s if version else 3600.0,
+        "rule_stage": Stage(rule.stage) if rule else Stage.LIVE,
+        "notice": playbook.body.get("notice") or {} if playbook else {},
+        "remote_try": session.scalar(tried.order_by(Command.sent_at.desc())),
+    }
+
+
+def _fault_facts(session: Session, ticket: Ticket) -> dict[str, Any]:
+    faults = session.scalars(select(Fault).where(Fault.ticket_id == ticket.id).order_by(Fault.fired_at)).all()
+    firing = [fault for fault in faults if fault.state == "firing"]
+    return {
+        "still_firing": bool(firing) or not faults,
+        "evidence_age_s": min((_age_s(fault) for fault in firing or faults), default=0.0),
+    }
+
+
+def _age_s(fault: Fault) -> float:
+    return max(0.0, (fault.received_at - fault.fired_at).total_seconds())
+
+
+def _visit(session: Session, message: Message) -> Visit | None:
+    if message.visit_id is not None:
+        return session.get(Visit, message.visit_id)
+    query = select(Visit).where(Visit.ticket_id == message.ticket_id, Visit.state.in_(_UNDER_WAY))
+    return session.scalars(query.order_by(Visit.id.desc())).first()
+
+
+def _visit_facts(session: Session, visit: Visit | None, message: Message) -> dict[str, Any]:
+    if visit is None:
+        return {"skill": message.details.get("skill")}
+    who = session.get(Technician, visit.technician_id)
+    order = session.get(WorkOrder, visit.work_order_id)
+    return {
+        "technician": who.name.split()[0] if who and who.name.strip() else None,
+        "visit_start": visit.window_start,
+        "visit_end": visit.window_end,
+        "visit_state": visit.state,
+        "skill": order.skill if order else None,
+    }
+
+
+def _customer_facts(session: Session, ticket: Ticket) -> dict[str, Any]:
+    if ticket.customer_id is None:
+        return {}
+    owner = people.customer(session, ticket.customer_id)
+    return {"customer_name": owner.name, "customer_phone": owner.phone}
+
+
+def _opening(session: Session, message: Message) -> Message | None:
+    """The message by which this recipient was told: one that reached them if there is one, else the newest.
+
+    What was told before the last good news is over: it is not what the next good news answers.
+    """
+    to_this_person = select(Message).where(
+        Message.ticket_id == message.ticket_id,
+        Message.recipient_kind == message.recipient_kind,
+        Message.recipient_id == message.recipient_id,
+        Message.id != message.id,
+    )
+    if message.stage == MessageStage.VISIT_CANCELLED:
+        offers = to_this_person.where(Message.stage == MessageStage.VISIT_OFFER, Message.visit_id == message.visit_id)
+        return session.scalars(offers.order_by(Message.id.desc())).first()
+    told = session.scalars(to_this_person.where(Message.stage.in_(_TELLING)).order_by(Message.id.desc())).all()
+    if message.stage in _GOOD_NEWS:
+        closing = to_this_person.where(Message.stage.in_(_GOOD_NEWS), Message.state.in_(tuple(REACHED)))
+        last = session.scalars(closing.order_by(Message.id.desc())).first()
+        told = [one for one in told if last is None or one.id > last.id]
+    return next((one for one in told if one.state in REACHED), told[0] if told else None)
+
+
+def _reached_before(message: Message) -> Select[int]:
+    return select(func.count(Message.id)).where(
+        Message.recipient_kind == message.recipient_kind,
+        Message.recipient_id == message.recipient_id,
+        Message.state.in_(tuple(REACHED)),
+        Message.id != message.id,
+    )

@@ -1,0 +1,106 @@
+"""How the reading log writes its entries: MessagePack arrays, tagged, with a version in front.
+
+A log message is `[version, [entry, …]]`; an entry is `[tag, field, …]` in the order of its dataclass. New fields are
+appended at the end and read with a default, so that a newer reader understands an older log.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from domain.errors import ConfigError
+from domain.telemetry import DeviceChanged, DeviceDeleted, LogEntry, RuleActivated, RuleRetired, Sample, Tick, Uplink
+
+VERSION = 1
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder()
+
+
+def encode(entries: Sequence[LogEntry]) -> bytes:
+    """One log message."""
+    return _ENCODER.encode((VERSION, [_WRITE[type(entry)](entry) for entry in entries]))
+
+
+def decode(data: bytes) -> tuple[LogEntry, ...]:
+    """What `encode` was given. Raises ConfigError for a version that this release does not know."""
+    try:
+        version, entries = _DECODER.decode(data)
+        if version == VERSION:
+            return tuple(_READ[entry[0]](*entry[1:]) for entry in entries)
+    except (msgspec.DecodeError, ValueError, TypeError, KeyError, IndexError) as exc:
+        raise ConfigError(f"the reading log holds a message that is none of ours: {exc}") from exc
+    raise ConfigError(f"the reading log holds messages of version {version}; this release reads version {VERSION}")
+
+
+def chunks(entries: Sequence[LogEntry], limit: int) -> Iterator[bytes]:
+    """`entries` as log messages of at most `limit` bytes, in order; an uplink that is too long alone is cut in two."""
+    data = encode(entries)
+    if len(data) <= limit:
+        yield data
+        return
+    halves = _halves(entries)
+    if not halves:
+        raise ConfigError(f"a log entry of {len(data)} bytes does not fit the log's limit of {limit}")
+    for half in halves:
+        yield from chunks(half, limit)
+
+
+def _halves(entries: Sequence[LogEntry]) -> tuple[Sequence[LogEntry], ...]:
+    if len(entries) > 1:
+        middle = len(entries) // 2
+        return entries[:middle], entries[middle:]
+    if isinstance(entries[0], Uplink) and (parts := _cut(entries[0])):
+        return tuple([part] for part in parts)
+    return ()
+
+
+def _cut(uplink: Uplink) -> tuple[Uplink, ...]:
+    def with_samples(samples: Sequence[Sample]) -> Uplink:
+        return Uplink(uplink.device_id, uplink.received_at, tuple(samples))
+
+    if len(uplink.samples) > 1:
+        middle = len(uplink.samples) // 2
+        return with_samples(uplink.samples[:middle]), with_samples(uplink.samples[middle:])
+    sample = uplink.samples[0]
+    if len(sample.values) < 2:
+        return ()
+    # Two samples of one event time: the second makes one more sample of the merged row, as a late arrival would.
+    items = list(sample.values.items())
+    middle = len(items) // 2
+    return tuple(
+        with_samples([Sample(sample.event_time, dict(part), sample.restamped)])
+        for part in (items[:middle], items[middle:])
+    )
+
+
+def _write_uplink(entry: Uplink) -> tuple[Any, ...]:
+    samples = [
+        (s.event_time, s.values, True) if s.restamped else (s.event_time, s.values)  # the rare flag costs nothing else
+        for s in entry.samples
+    ]
+    return "u", entry.device_id, entry.received_at, samples
+
+
+def _read_uplink(device_id: str, received_at: int, samples: list[list[Any]]) -> Uplink:
+    return Uplink(device_id, received_at, tuple([Sample(*sample) for sample in samples]))
+
+
+_WRITE: dict[type, Callable[[Any], tuple[Any, ...]]] = {
+    Uplink: _write_uplink,
+    Tick: lambda e: ("t", e.at, e.listener),
+    RuleActivated: lambda e: ("r", e.name, e.version, e.stage, e.body),
+    RuleRetired: lambda e: ("x", e.name),
+    DeviceChanged: lambda e: ("d", e.device_id, e.product, e.attributes, e.registered_at),
+    DeviceDeleted: lambda e: ("g", e.device_id),
+}
+
+_READ: dict[str, Callable[..., LogEntry]] = {
+    "u": _read_uplink,
+    "t": Tick,
+    "r": RuleActivated,
+    "x": RuleRetired,
+    "d": DeviceChanged,
+    "g": DeviceDeleted,
+}

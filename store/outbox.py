@@ -1,0 +1,399 @@
+"""The transactional outbox at rest: announcements become message rows, and each step of a delivery is one transaction.
+
+A lease is about processes and so about real time; everything a person sees is in the clock's time.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, or_, select, update
+from sqlalchemy.orm import Session
+
+from domain.clock import Clock
+from domain.errors import LeaseLost
+from domain.faults import Severity
+from domain.links import LinkSigner
+from domain.messages import (
+    OPENINGS,
+    REACHED,
+    Channel,
+    MessageStage,
+    MessageState,
+    RecipientKind,
+    Refusal,
+    advances,
+    audience,
+)
+from domain.outbox import Content, Pending, Receipt
+from domain.people import Recipient
+from domain.tickets import Announce
+from store import events, timeline
+from store.briefs import BriefWriter
+from store.database import Database
+from store.tables import Customer, Message, MessageAttempt, Meta, RuleVersion, Ticket, TimelineEntry
+from store.upsert import insert_once
+
+SENDING_PAUSED = "sending_paused"
+"""Meta key; any value but these means that nothing goes out."""
+_NOT_PAUSED = (None, "", "0", "false")
+
+DISPATCHER_ID = "dispatcher"
+TAKE_LEASE_S = 5.0
+_WAITING = (MessageState.HELD, MessageState.READY, MessageState.SUBMITTING)
+
+
+def plan(session: Session, announce: Announce, *, now: datetime) -> list[int]:
+    """The message rows that `announce` asks for. A second plan of the same announcement adds none."""
+    ticket = session.get_one(Ticket, announce.ticket_id)
+    kind = audience(announce.stage)
+    if kind is RecipientKind.CUSTOMER and ticket.agents_only:
+        return _nobody(session, announce, "this ticket is for agents only", now=now)
+    recipient_id = _recipient_id(ticket, announce, kind=kind)
+    if recipient_id is None:
+        return _nobody(session, announce, f"there is no {kind} to tell", now=now)
+    not_before = _not_before(session, ticket, announce.stage, now=now)
+    held = not_before > now
+    added = insert_once(
+        session,
+        Message,
+        ticket_id=ticket.id,
+        stage=announce.stage,
+        occurrence=announce.occurrence,
+        recipient_kind=kind,
+        recipient_id=recipient_id,
+        visit_id=announce.details.get("visit_id"),
+        details=announce.details,
+        state=MessageState.HELD if held else MessageState.READY,
+        reason="waits a moment, so that a storm can be seen as one" if held else None,
+        not_before=not_before,
+        created_at=now,
+    )
+    if added is None:
+        return []
+    events.publish(session, "message.planned", at=now, message_id=added, ticket_id=ticket.id, stage=announce.stage)
+    return [added]
+
+
+def _nobody(session: Session, announce: Announce, why: str, *, now: datetime) -> list[int]:
+    query = select(TimelineEntry.detail).where(
+        TimelineEntry.ticket_id == announce.ticket_id, TimelineEntry.kind == "nobody_told"
+    )
+    key = {"stage": str(announce.stage), "occurrence": announce.occurrence}
+    if not any(key.items() <= detail.items() for detail in session.scalars(query)):
+        timeline.note(session, announce.ticket_id, "nobody_told", at=now, actor="notify", reason=why, **key)
+    return []
+
+
+def _recipient_id(ticket: Ticket, announce: Announce, *, kind: RecipientKind) -> str | None:
+    wanted: str | None = announce.details.get(f"{kind}_id")
+    if kind is RecipientKind.CUSTOMER:
+        return wanted or ticket.customer_id
+    return wanted if kind is RecipientKind.TECHNICIAN else DISPATCHER_ID
+
+
+def _not_before(session: Session, ticket: Ticket, stage: MessageStage, *, now: datetime) -> datetime:
+    if stage not in OPENINGS or ticket.rule is None:
+        return now
+    version = session.get(RuleVersion, (ticket.rule, ticket.rule_version))
+    hold = timedelta(seconds=version.hold_s if version else 0.0)
+    # A remote try has taken its time already: a storm would have been seen.
+    since = now if stage is MessageStage.OPENING else ticket.opened_at
+    return max(now, since + hold)
+
+
+def receipt(session: Session, told: Receipt, *, now: datetime, message_id: int | None = None) -> bool:
+    """Note what a provider says later. False if no message of ours is meant; a late or repeated receipt moves nothing.
+
+    A receipt proves that a submission of unknown outcome was taken, so it also ends a doubt. One that says that the
+    address will never do sends the message on to the person's next channel.
+    """
+    message = session.get(Message, message_id) if message_id else _by_provider_id(session, told.provider_id)
+    if message is None or (message.provider_id and message.provider_id != told.provider_id):
+        return False
+    state = MessageState(message.state)
+    _attempt(session, message, "receipt", outcome=told.state, code=told.code, detail=told.detail, at=now)
+    if not advances(state, told.state):
+        return True
+    _take_acceptance(session, message, told, at=now)
+    if told.state is not MessageState.ACCEPTED:
+        _settle(session, message, told.state, reason=told.detail or None, at=now)
+    if told.refusal and message.channel and told.state not in REACHED:
+        _refuse_channel(session, message, refusal=told.refusal)
+        _on_to_the_next_channel(message)
+    return True
+
+
+def _refuse_channel(session: Session, message: Message, *, refusal: Refusal) -> None:
+    """This address will never do. A STOP that only the carrier knew of becomes the customer's wish."""
+    message.refused_channels = [*message.refused_channels, message.channel]
+    customer = session.get(Customer, message.recipient_id) if refusal is Refusal.OPTED_OUT else None
+    if customer and message.recipient_kind == RecipientKind.CUSTOMER and message.channel not in customer.opted_out:
+        customer.opted_out = [*customer.opted_out, message.channel]
+
+
+def _on_to_the_next_channel(message: Message) -> None:
+    """If there is none left, the sender lets it fail."""
+    message.state, message.channel, message.lease_until = MessageState.READY, None, None
+    message.provider_id, message.accepted_at, message.finished_at = None, None, None
+
+
+def _take_acceptance(session: Session, message: Message, told: Receipt, *, at: datetime) -> None:
+    """Once, whichever comes first: the provider's answer, a look-up, or a receipt."""
+    message.provider_id = told.provider_id
+    if message.accepted_at is None:
+        message.accepted_at = at
+        _settle(session, message, MessageState.ACCEPTED, reason=None, at=at)
+
+
+def _by_provider_id(session: Session, provider_id: str) -> Message | None:
+    return session.scalars(select(Message).where(Message.provider_id == provider_id)).first()
+
+
+class SqlOutbox:
+    """What `notify.sender` asks of the database; `owner` names this process in the leases it takes."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        signer: LinkSigner,
+        dispatcher: Recipient,
+        owner: str,
+        *,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._database, self._clock, self._owner, self._wall = database, clock, owner, wall
+        self._briefs = BriefWriter(signer, dispatcher)
+
+    def paused(self) -> bool:
+        """Whether an operator has stopped all sending."""
+        with self._database.read() as session:
+            row = session.get(Meta, SENDING_PAUSED)
+            return (row.value if row else None) not in _NOT_PAUSED
+
+    def take(self) -> Pending | None:
+        """Lease the most urgent message that is due, with its facts; None if there is none."""
+        # Looking costs no write lock, which others need.
+        with self._database.read() as session:
+            if session.scalar(self._due()) is None:
+                return None
+        with self._database.write() as session:
+            message_id = session.scalar(self._due().with_for_update(skip_locked=True, of=Message))
+            if message_id is None:
+                return None
+            session.execute(
+                update(Message)
+                .where(Message.id == message_id)
+                .values(lease=Message.lease + 1, lease_owner=self._owner, lease_until=self._wall() + TAKE_LEASE_S)
+            )
+        # Apart from the lease: facts that cannot be read must not keep the next message from being taken.
+        with self._database.read() as session:
+            return self._pending(session, session.get_one(Message, message_id))
+
+    def hold(self, pending: Pending, *, until: datetime, refusal: Refusal, reason: str) -> None:
+        """Not before `until`, by the clock."""
+        with self._leased(pending) as (session, message):
+            self._note_wait(session, message, "held", reason=reason, refusal=refusal)
+            message.state, message.not_before, message.lease_until = MessageState.HELD, until, None
+
+    def postpone(self, pending: Pending, *, after_s: float, reason: str, refusal: Refusal | None = None) -> None:
+        """Look at it again in `after_s` real seconds. A `refusal` says that a submission was turned down just now."""
+        with self._leased(pending) as (session, message):
+            self._note_wait(session, message, "retry" if refusal else "waiting", reason=reason, refusal=refusal)
+            if refusal and message.state == MessageState.SUBMITTING:
+                _attempt(session, message, "submit", outcome=refusal, detail=reason, at=self._clock.now())
+            message.state, message.lease_until = MessageState.READY, self._wall() + after_s
+
+    def suppress(self, pending: Pending, *, refusal: Refusal, reason: str) -> None:
+        """It will not go out, and that is right so."""
+        with self._leased(pending) as (session, message):
+            _settle(session, message, MessageState.SUPPRESSED, reason=reason, refusal=refusal, at=self._clock.now())
+
+    def submitting(
+        self, pending: Pending, *, channel: Channel, address: str, content: Content, provider: str, patience_s: float
+    ) -> None:
+        """Committed before the socket opens; for `patience_s` real seconds nobody else asks what became of it."""
+        with self._leased(pending) as (session, message):
+            message.state, message.reason = MessageState.SUBMITTING, None
+            message.channel, message.address, message.provider = channel, address, provider
+            message.subject, message.body, message.html = content.subject or None, content.text, content.html or None
+            message.attempts, message.look_ups = pending.attempt + 1, 0
+            message.lease_until = self._wall() + patience_s
+            _attempt(session, message, "submit", outcome="submitting", at=self._clock.now())
+
+    def template_failed(self, pending: Pending, *, detail: str) -> None:
+        """For the operator: a template could not be rendered, so a plain text goes out instead."""
+        with self._leased(pending) as (session, message):
+            now = self._clock.now()
+            _attempt(session, message, "render", outcome=Refusal.TEMPLATE, detail=detail, at=now)
+            _tell(session, message, "template_failed", at=now, reason=detail)
+
+    def accepted(self, pending: Pending, told: Receipt, *, attempt: int, by_look_up: bool = False) -> None:
+        """The provider has it. True whoever holds the lease by now, as long as nothing was submitted since.
+
+        Raises LeaseLost if something was: then it stands in the attempts that this one was taken too.
+        """
+        with self._database.write() as session:
+            message = session.get_one(Message, pending.id, with_for_update=True)
+            now = self._clock.now()
+            ours = message.attempts == attempt and message.provider_id in {None, told.provider_id}
+            kind = "look_up" if by_look_up else "submit"
+            _attempt(session, message, kind, outcome=told.state, code=told.code, detail=told.provider_id, at=now)
+            if ours and advances(MessageState(message.state), told.state):
+                _take_acceptance(session, message, told, at=now)
+                if told.state in REACHED:
+                    message.state = told.state
+                else:
+                    _settle(session, message, told.state, reason=told.detail or None, at=now)
+        if not ours:
+            raise LeaseLost(f"message {pending.id} was submitted again meanwhile")
+
+    def look_up_later(self, pending: Pending, *, after_s: float, reason: str, asked: bool) -> None:
+        """Nobody knows what became of it: the provider is (`asked`: once more) asked in `after_s` real seconds."""
+        with self._leased(pending) as (session, message):
+            now = self._clock.now()
+            if asked:
+                message.look_ups += 1
+            kind, outcome = ("look_up", "not_found") if asked else ("submit", str(Refusal.UNKNOWN_OUTCOME))
+            _attempt(session, message, kind, outcome=outcome, detail=reason, at=now)
+            message.reason, message.lease_until = reason, self._wall() + after_s
+
+    def not_taken(self, pending: Pending, *, reason: str) -> None:
+        """The provider, whose word counts, never got it: it may be submitted again."""
+        with self._leased(pending) as (session, message):
+            now = self._clock.now()
+            _attempt(session, message, "look_up", outcome="not_taken", detail=reason, at=now)
+            message.state, message.reason, message.lease_until = MessageState.READY, reason, None
+
+    def in_doubt(self, pending: Pending, *, reason: str) -> None:
+        """For a person to decide: it may have gone out, and nobody can tell."""
+        with self._leased(pending) as (session, message):
+            now = self._clock.now()
+            _attempt(session, message, "look_up", outcome=MessageState.IN_DOUBT, detail=reason, at=now)
+            message.state, message.reason, message.lease_until = MessageState.IN_DOUBT, reason, None
+            _tell(session, message, "in_doubt", at=now, reason=reason, refusal=Refusal.UNKNOWN_OUTCOME)
+
+    def channel_refused(self, pending: Pending, *, refusal: Refusal, reason: str) -> None:
+        """The address it was submitted to will never do; the next channel is tried."""
+        with self._leased(pending) as (session, message):
+            now = self._clock.now()
+            _attempt(session, message, "submit", outcome=refusal, detail=reason, at=now)
+            _tell(session, message, "channel_refused", at=now, reason=reason, refusal=refusal)
+            _refuse_channel(session, message, refusal=refusal)
+            _on_to_the_next_channel(message)
+
+    def failed(self, pending: Pending, *, refusal: Refusal, reason: str, dead: bool = False) -> None:
+        """It will not go out, and a person should know. `dead`: given up after too many tries."""
+        with self._leased(pending) as (session, message):
+            now = self._clock.now()
+            if message.state == MessageState.SUBMITTING:
+                _attempt(session, message, "submit", outcome=refusal, detail=reason, at=now)
+            if refusal is Refusal.OPTED_OUT and message.channel:
+                _refuse_channel(session, message, refusal=refusal)
+            state = MessageState.DEAD if dead else MessageState.FAILED
+            _settle(session, message, state, reason=reason, refusal=refusal, at=now)
+
+    def _note_wait(
+        self, session: Session, message: Message, what: str, *, reason: str, refusal: Refusal | None
+    ) -> None:
+        if message.reason != reason:
+            message.reason = reason
+            _tell(session, message, what, at=self._clock.now(), reason=reason, refusal=refusal)
+
+    def _due(self) -> Select[int]:
+        free: ColumnElement[bool] = or_(Message.lease_until.is_(None), Message.lease_until <= self._wall())
+        return (
+            select(Message.id)
+            .join(Ticket, Ticket.id == Message.ticket_id)
+            .where(Message.state.in_(_WAITING), Message.not_before <= self._clock.now(), free)
+            .order_by((Ticket.severity == Severity.SAFETY).desc(), Message.not_before, Message.id)
+            .limit(1)
+        )
+
+    def _pending(self, session: Session, message: Message) -> Pending:
+        return Pending(
+            id=message.id,
+            stage=MessageStage(message.stage),
+            state=MessageState(message.state),
+            channel=Channel(message.channel) if message.channel else None,
+            attempt=message.attempts,
+            created_at=message.created_at,
+            lease=message.lease,
+            brief=self._briefs.write(session, message, now=self._clock.now()),
+            body=message.body or "",
+            address=message.address or "",
+            provider_id=message.provider_id,
+            provider=message.provider or "",
+            look_ups=message.look_ups,
+            refused=frozenset(Channel(name) for name in message.refused_channels),
+            taken=_provider_ids_of_others(session, message)
+            if message.state == MessageState.SUBMITTING
+            else frozenset(),
+        )
+
+    @contextmanager
+    def _leased(self, pending: Pending) -> Iterator[tuple[Session, Message]]:
+        """One write transaction on a message that is still ours. Raises LeaseLost, StoreUnavailable."""
+        with self._database.write() as session:
+            message = session.get_one(Message, pending.id, with_for_update=True)
+            if message.lease != pending.lease:
+                raise LeaseLost(f"message {pending.id} is handled by {message.lease_owner} now")
+            yield session, message
+
+
+def _provider_ids_of_others(session: Session, message: Message) -> frozenset[str]:
+    query = select(Message.provider_id).where(
+        Message.recipient_kind == message.recipient_kind,
+        Message.recipient_id == message.recipient_id,
+        Message.id != message.id,
+    )
+    return frozenset(found for found in session.scalars(query) if found)
+
+
+def _attempt(
+    session: Session, message: Message, kind: str, *, outcome: str, at: datetime, code: str = "", detail: str = ""
+) -> None:
+    session.add(
+        MessageAttempt(message_id=message.id, kind=kind, outcome=str(outcome), code=code, detail=detail[:500], at=at)
+    )
+
+
+def _settle(
+    session: Session,
+    message: Message,
+    state: MessageState,
+    *,
+    reason: str | None,
+    at: datetime,
+    refusal: Refusal | None = None,
+) -> None:
+    """A state in which the sender leaves it alone."""
+    message.state, message.reason, message.lease_until = state, reason, None
+    message.finished_at = at
+    _tell(session, message, state, at=at, reason=reason, refusal=refusal)
+
+
+def _tell(
+    session: Session,
+    message: Message,
+    what: str,
+    *,
+    at: datetime,
+    reason: str | None = None,
+    refusal: Refusal | None = None,
+) -> None:
+    """Timeline and feed. The feed is read by screens that not everybody may see: no addresses, no texts."""
+    short: dict[str, Any] = {"message_id": message.id, "stage": message.stage, "to": message.recipient_kind}
+    if message.channel:
+        short["channel"] = message.channel
+    if refusal:
+        short["refusal"] = str(refusal)
+    events.publish(session, f"message.{what}", at=at, ticket_id=message.ticket_id, **short)
+    if message.ticket_id is None:
+        return
+    texts = {"reason": reason, "body": message.body if what == MessageState.ACCEPTED else None}
+    detail = {**short, **{key: text for key, text in texts.items() if text}}
+    timeline.note(session, message.ticket_id, f"message_{what}", at=at, actor="notify", **detail)

@@ -1,0 +1,17 @@
+"""Rows that must exist once: an insert that yields to the row that is there, on either database."""
+
+from typing import Any
+
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from store.tables import Base
+
+
+def insert_once(session: Session, table: type[Base], **values: Any) -> int | None:
+    """The new row's id; None, and nothing changed, if a unique constraint says that the row is there already."""
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = insert(table).values(**values).on_conflict_do_nothing().returning(table.__table__.c.id)
+    added: int | None = session.scalar(statement)
+    return added
