@@ -1,0 +1,1 @@
+"""Broker messages in, canonical readings in the reading log out."""
