@@ -1,0 +1,115 @@
+"""A recording cut into batches for the engine: rows of one device and event time in one message become one sample."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from rules.lanes import group_starts, running_maximum
+from rules.readings import Recording
+from rules.samples import NEVER, Batch, Channel, Ints, Rows, empty_rows, gather
+from rules.ticks import STEP_MS
+
+
+class _Order(NamedTuple):
+    """The file's rows in the order in which they are taken, and the sample each belongs to."""
+
+    row: Ints
+    sample: Ints
+    message: Ints
+    """Of each sample."""
+    head: Ints
+    """Of each sample, its first row in the file."""
+
+
+def batches(recording: Recording, slots: Ints, *, ticks: bool, rows: int = 50_000) -> Iterator[Batch]:
+    """Batches of about `rows` samples, no message in two; `slots` number the recording's devices."""
+    order = _order(recording)
+    every = _ticks(recording) if ticks else ()
+    bound = _bounds(recording)
+    total = len(order.head)
+    at = 0
+    while at < total:
+        end = min(at + rows, total)
+        end = int(np.searchsorted(order.message, order.message[end - 1], side="right"))
+        yield Batch(_rows(recording, order, slots, bound, at, end), every)
+        at = end
+    if len(every):
+        yield Batch(empty_rows(), every, until=every[-1] + 1)
+
+
+def _order(recording: Recording) -> _Order:
+    device, ts, received, explicit = recording.device, recording.ts, recording.received, recording.explicit
+    size = len(recording)
+    fresh = np.ones(size, dtype=np.bool_)
+    fresh[1:] = (device[1:] != device[:-1]) | (explicit[1:] != explicit[:-1]) | (received[1:] != received[:-1])
+    message = np.cumsum(fresh) - 1
+    row = np.arange(size)
+    if size and (np.diff(ts)[~fresh[1:]] < 0).any():
+        row = np.lexsort((row, ts, message))
+    begins = np.ones(size, dtype=np.bool_)
+    begins[1:] = (message[row][1:] != message[row][:-1]) | (np.diff(ts[row]) != 0)
+    return _Order(row, np.cumsum(begins) - 1, message[row][begins], row[begins])
+
+
+def _bounds(recording: Recording) -> Ints:
+    """Per row the running maximum of its device's receive times: ticks before that come before the row."""
+    order = np.argsort(recording.device, kind="stable")
+    starts = group_starts(recording.device[order])
+    found = np.empty_like(recording.received)
+    found[order] = running_maximum(recording.received[order], starts, np.full(len(starts), NEVER))
+    return found
+
+
+def _ticks(recording: Recording) -> Sequence[int]:
+    """Each whole second between the first and the last time of receipt."""
+    if not len(recording):
+        return ()
+    first, last = int(recording.received.min()), int(recording.received.max())
+    return range(-(-first // STEP_MS) * STEP_MS, last + 1, STEP_MS)
+
+
+def _rows(recording: Recording, order: _Order, slots: Ints, bound: Ints, start: int, end: int) -> Rows:
+    first, last = np.searchsorted(order.sample, [start, end])
+    row, sample = order.row[first:last], order.sample[first:last] - start
+    head = order.head[start:end]
+    values = {channel: _cells(recording, channel, row, sample, end - start) for channel in recording.values}
+    made = Rows(
+        slots[recording.device[head]],
+        recording.ts[head],
+        recording.received[head],
+        bound[head],
+        order.message[start:end],
+        {channel: column for channel, column in values.items() if column is not None},
+    )
+    return _without_empty(made)
+
+
+def _cells(recording: Recording, channel: Channel, row: Ints, sample: Ints, samples: int) -> pl.Series | None:
+    """One channel's cell per sample: of several rows of one sample the first that holds the metric."""
+    column, places = recording.values[channel], recording.places.get(channel)
+    index = row
+    if places is not None:
+        if not len(places):
+            return None
+        index = np.searchsorted(places, row)
+        index = np.where(places[np.minimum(index, len(places) - 1)] == row, index, -1)
+        held = np.flatnonzero(index >= 0)
+    elif len(row) == samples:
+        return column.gather(row)
+    else:
+        held = np.flatnonzero(column.gather(row).is_not_null().to_numpy())
+    if not len(held):
+        return None
+    picked = np.full(samples, -1, dtype=np.int64)
+    picked[sample[held][::-1]] = index[held][::-1]
+    return gather(column, picked)
+
+
+def _without_empty(rows: Rows) -> Rows:
+    """A row without a reading is no sample."""
+    held = np.zeros(len(rows), dtype=np.bool_)
+    for column in rows.values.values():
+        held |= column.is_not_null().to_numpy()
+    return rows if held.all() else rows.take(np.flatnonzero(held))

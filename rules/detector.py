@@ -1,0 +1,189 @@
+"""One rule in force: looks at a board, and moves the machines of the devices that are not well."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from domain.clock import from_ms
+from domain.faults import EndReason, Transition, TransitionState
+from rules.devices import DEVICE_ID, Devices
+from rules.machine import TRUE, UNKNOWN, Machine, Span, Step
+from rules.model import Kind, Rule
+from rules.program import Program, channels, settle_kinds
+from rules.readout import Readout
+from rules.samples import Batch, Channel, Flags, Ints
+from rules.scene import Scene, Viewer
+from rules.signals import logic
+from rules.truth import codes, frame_of
+
+
+class Found(NamedTuple):
+    """A transition, and the ordinal of the message or tick that made it."""
+
+    entry: int
+    transition: Transition
+
+
+@dataclass(slots=True)
+class Detector:
+    """A rule and where it stands on every device."""
+
+    program: Program
+    kinds: dict[str, Kind] = field(default_factory=dict)
+    channels: frozenset[Channel] = frozenset()
+    machines: dict[int, Machine] = field(default_factory=dict)
+    """Of the devices that are not plainly NORMAL."""
+    episodes: dict[int, int] = field(default_factory=dict)
+    """Number of the last episode, of the others."""
+    memories: dict[str, logic.Memory] = field(default_factory=dict)
+    """Of `since`, `held`, `times`, by signal name."""
+    applies: dict[int, bool] = field(default_factory=dict)
+    """Asked once per device, and again when its attributes change."""
+
+    @property
+    def rule(self) -> Rule:
+        return self.program.rule
+
+    def settle_kinds(self, seen: Mapping[str, Kind]) -> None:
+        """Take kinds as they have been seen so far."""
+        self.kinds = settle_kinds(self.program, seen)
+        self.channels = channels(self.program, self.kinds)
+
+    def observe(self, readout: Readout, batch: Batch, *, ticked: Ints, until: Ints) -> list[Found]:
+        """Everything that the board's samples and ticks do to this rule."""
+        board = readout.board
+        seen = board.fresh(self.channels)
+        if self.program.sees_all:
+            seen = np.ones(len(board.rows), dtype=np.bool_)
+        applies = self.applicable(readout.devices, board.slots)
+        if len(board.rows):
+            seen &= applies[board.group]
+        viewer = Viewer(self.program, self.kinds, self.memories)
+        scene = viewer.view(readout, seen, applies, batch, ticked=ticked, until=until)
+        if scene is None:
+            return []
+        chosen, found = self._chosen(scene), list[Found]()
+        if not len(chosen):
+            return found
+        for slot, spans in viewer.spans(scene, chosen, batch.ticks):
+            found += _mark_superseded(list(self._move(slot, spans, chosen, scene, viewer, readout, batch)))
+        return found
+
+    def applicable(self, devices: Devices, slots: Ints) -> Flags:
+        """Whether the rule applies to these devices: its product, and `applies_to` TRUE."""
+        new = [slot for slot in slots.tolist() if slot not in self.applies]
+        if new:
+            self._ask(devices, np.array(new, dtype=np.int64))
+        return np.fromiter((self.applies[slot] for slot in slots.tolist()), dtype=np.bool_, count=len(slots))
+
+    def applies_to(self, devices: Devices, slot: int) -> bool:
+        """`applicable` for one device."""
+        return bool(self.applicable(devices, np.array([slot], dtype=np.int64))[0])
+
+    def end(self, slot: int, devices: Devices, reason: EndReason, *, at: int, received: int) -> Transition | None:
+        """Forget where the device stood; an episode that is open ends with `reason`."""
+        machine = self.machines.pop(slot, None)
+        for memory in self.memories.values():
+            memory.forget(slot)
+        if machine is None:
+            return None
+        self.episodes[slot] = machine.episode
+        if not machine.open:
+            return None
+        step = Step(TransitionState.RESOLVED, 0, machine.episode, machine.onset)
+        ended = self._transition(step, devices.device(slot).device_id, at=at, received=received)
+        return replace(ended, reason=reason)
+
+    def forget(self, slot: int) -> None:
+        """The device is gone; its number is not used again."""
+        self.machines.pop(slot, None)
+        self.episodes.pop(slot, None)
+        self.applies.pop(slot, None)
+
+    def _ask(self, devices: Devices, slots: Ints) -> None:
+        fits = np.array([self._fits_product(devices, slot) for slot in slots.tolist()])
+        condition = self.program.applies_to
+        if condition is not None:
+            hints = {name: devices.kinds[name] for name in condition.names if name in devices.kinds}
+            kinds = condition.infer({**hints, DEVICE_ID: Kind.STRING}, wanted=Kind.BOOLEAN)
+            columns = {name: devices.attribute(name, kinds[name], slots) for name in condition.names}
+            fits &= codes(frame_of(columns, len(slots)), condition.to_polars(kinds)) == TRUE
+        self.applies.update(zip(slots.tolist(), fits.tolist(), strict=True))
+
+    def _fits_product(self, devices: Devices, slot: int) -> bool:
+        device = devices.device(slot)
+        return not (self.rule.product and device.product) or self.rule.product == device.product
+
+    def _chosen(self, scene: Scene) -> Ints:
+        """The points of devices that are not well, without those that mean nothing to the rule."""
+        rising = np.unique(scene.slot[scene.when == TRUE])
+        known = np.fromiter(self.machines, dtype=np.int64, count=len(self.machines))
+        busy = np.union1d(rising, known)
+        wanted = np.isin(scene.slot, busy)
+        if self.program.clear is None:
+            wanted &= scene.when != UNKNOWN
+        return np.flatnonzero(wanted)
+
+    def _move(
+        self, slot: int, spans: list[Span], chosen: Ints, scene: Scene, viewer: Viewer, readout: Readout, batch: Batch
+    ) -> list[Found]:
+        machine = self.machines.pop(slot, None) or Machine(episode=self.episodes.pop(slot, 0))
+        device_id = readout.devices.device(slot).device_id
+        found = []
+        for span in spans:
+            for step in machine.advance(span, self.rule):
+                tick = bool(scene.points.tick[chosen[span.point]])
+                point = int(chosen[span.point if tick else span.point + step.index])
+                at = span.times[step.index]
+                entry, received = _origin(readout, batch, scene, point, at=at)
+                made = self._transition(step, device_id, at=at, received=received)
+                later_s = (at - int(scene.points.time[point])) / 1000
+                evidence = viewer.evidence(scene, point, later_s=later_s)
+                found.append(Found(entry, replace(made, evidence=evidence)))
+        machine.forget_changes(spans[-1].times[-1], self.rule)
+        if machine.idle:
+            if machine.episode:
+                self.episodes[slot] = machine.episode
+        else:
+            self.machines[slot] = machine
+        return found
+
+    def _transition(self, step: Step, device_id: str, *, at: int, received: int) -> Transition:
+        return Transition(
+            rule=self.rule.name,
+            version=self.rule.version,
+            device_id=device_id,
+            episode=step.episode,
+            state=step.state,
+            at=from_ms(at),
+            onset=from_ms(step.onset),
+            severity=self.rule.severity,
+            received_at=from_ms(received),
+            reason=EndReason.CLEARED if step.state is TransitionState.RESOLVED else None,
+        )
+
+
+def _origin(readout: Readout, batch: Batch, scene: Scene, point: int, *, at: int) -> tuple[int, int]:
+    """The entry that made a step, and when it was received."""
+    if scene.points.tick[point]:
+        return batch.entry_of_tick(at), at
+    row = int(scene.points.row[point])
+    return int(readout.board.rows.entry[row]), int(readout.board.rows.received[row])
+
+
+def _mark_superseded(found: list[Found]) -> list[Found]:
+    """Of the episodes that one message opened on one device, all but the newest."""
+    opened: dict[int, int] = {}
+    newest: dict[int, int] = {}
+    for entry, transition in found:
+        if transition.state is TransitionState.FIRING and entry >= 0:
+            opened[transition.episode] = entry
+            newest[entry] = transition.episode
+    return [
+        Found(entry, replace(transition, superseded=True))
+        if transition.episode in opened and newest[opened[transition.episode]] != transition.episode
+        else Found(entry, transition)
+        for entry, transition in found
+    ]

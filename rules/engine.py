@@ -1,0 +1,152 @@
+"""The engine: what the log says goes in, what rules say of devices comes out. Pure: no clock, no input or output.
+
+`observe` is the one way in: live, replay and shadow hand it log entries, and the back-test hands it the same samples as
+columns through `observe_batch`. The same entries give the same transitions however they are cut into batches.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from domain.faults import Transition
+from domain.telemetry import LogEntry, Tick, Uplink
+from rules.board import lay_out
+from rules.control import take
+from rules.detector import Found
+from rules.hearing import Hearing
+from rules.readout import Readout
+from rules.samples import NEVER, Batch, Ints, RowBuilder, Rows, empty_rows
+from rules.lanes import group_ends, group_starts
+from rules.snapshot import dump, load
+from rules.state import State, Track, settle_kinds
+
+__all__ = ["State", "dump", "flush", "load", "new_state", "observe", "observe_batch"]
+
+
+def new_state() -> State:
+    """Before the first entry."""
+    return State()
+
+
+def observe(state: State, entries: Sequence[LogEntry]) -> tuple[State, list[Transition]]:
+    """Take entries in log order; `state` is changed and handed back. Transitions come in order of the entries."""
+    found: list[Transition] = []
+    telemetry: list[Uplink | Tick] = []
+    for entry in entries:
+        if isinstance(entry, Uplink | Tick):
+            telemetry.append(entry)
+            continue
+        if telemetry:
+            found += observe_batch(state, _batch(state, telemetry))
+            telemetry = []
+        found += take(state, entry)
+    if telemetry:
+        found += observe_batch(state, _batch(state, telemetry))
+    return state, found
+
+
+def observe_batch(state: State, batch: Batch) -> list[Transition]:
+    """The columnar way in: rows whose devices have numbers from `state.devices`, and ticks among them."""
+    for channel in batch.rows.values:
+        if channel.metric not in state.kinds:
+            state.kinds[channel.metric] = channel.kind
+            settle_kinds(state, channel.metric)
+    reach = _reach(state, batch)
+    found: list[Found] = []
+    for track in state.tracks.values():
+        wanted = track.wanted(batch.rows)
+        hearing = track.past.ears.listen(wanted)
+        found += _observe_track(state, track, batch, reach, track.lane.admit(wanted), hearing)
+    state.ticked.put(reach.slots, reach.until - 1)
+    return _in_order(found)
+
+
+def flush(state: State) -> list[Transition]:
+    """The end of a recording: what still waits for its turn is evaluated."""
+    found: list[Found] = []
+    none = np.empty(0, dtype=np.int64)
+    for track in state.tracks.values():
+        rows = track.lane.flush()
+        if rows is not None:
+            hearing = track.past.ears.listen(empty_rows())
+            found += _observe_track(state, track, Batch(rows, ()), Reach(none, none, none), rows, hearing)
+    return _in_order(found)
+
+
+class Reach(NamedTuple):
+    """How far ticks are over, for the devices that a batch is about."""
+
+    slots: Ints
+    """Ascending."""
+    ticked: Ints
+    """The last tick behind the device before the batch."""
+    until: Ints
+    """Ticks before this are behind it after the batch."""
+
+    def of(self, slots: Ints) -> tuple[Ints, Ints]:
+        """`ticked` and `until` of these devices; those that the batch is not about have no ticks."""
+        if not len(self.slots):
+            return np.zeros_like(slots), np.full_like(slots, NEVER)
+        place = np.minimum(np.searchsorted(self.slots, slots), len(self.slots) - 1)
+        known = self.slots[place] == slots
+        return self.ticked[place], np.where(known, self.until[place], NEVER)
+
+
+def _reach(state: State, batch: Batch) -> Reach:
+    rows = batch.rows
+    order = np.argsort(rows.slot, kind="stable")
+    starts = group_starts(rows.slot[order])
+    slots, bound = rows.slot[order][starts], rows.bound[order]
+    first, until = bound[starts], np.maximum.reduceat(bound, starts) if len(starts) else bound
+    ticked = state.ticked.get(slots)
+    # A device that was never heard of has no ticks behind it before its first sample.
+    ticked = np.where(ticked == NEVER, first - 1, ticked)
+    if batch.until is None:
+        return Reach(slots, ticked, np.maximum(until, ticked + 1))
+    state.ticked.put(slots, ticked)
+    everyone = np.array(state.devices.live(), dtype=np.int64)
+    ticked = state.ticked.get(everyone)
+    return Reach(everyone, ticked, np.maximum(batch.until, ticked + 1))
+
+
+def _observe_track(
+    state: State, track: Track, batch: Batch, reach: Reach, rows: Rows, hearing: Hearing
+) -> list[Found]:
+    extra = reach.slots if track.ticks and len(batch.ticks) else np.empty(0, dtype=np.int64)
+    board = lay_out(track.lane, rows, extra=extra)
+    if not len(board.slots):
+        hearing.settle()
+        return []
+    readout = Readout(board, state.devices, track.past, state.coverage, hearing)
+    ticked, until = reach.of(board.slots)
+    found = [
+        one
+        for detector in track.detectors.values()
+        for one in detector.observe(readout, batch, ticked=ticked, until=until)
+    ]
+    readout.settle()
+    board.settle()
+    return found
+
+
+def _batch(state: State, entries: Sequence[Uplink | Tick]) -> Batch:
+    """Rows and ticks of a stretch of the log; an entry's ordinal is its place in the stretch."""
+    builder = RowBuilder()
+    ticks: dict[int, int] = {}
+    last = state.coverage.last
+    for ordinal, entry in enumerate(entries):
+        if isinstance(entry, Tick):
+            state.coverage.tick(entry.at, covers_ms=entry.covers_ms)
+            if entry.at > last:
+                ticks[entry.at] = ordinal
+                last = entry.at
+        else:
+            builder.add(entry, slot=state.devices.slot(entry.device_id), bound=last + 1, entry=ordinal)
+    return Batch(builder.rows(), list(ticks), until=last + 1 if ticks else None, tick_entries=ticks)
+
+
+def _in_order(found: list[Found]) -> list[Transition]:
+    """By entry; of one entry by rule and device, and as they came."""
+    found.sort(key=lambda one: (one.entry, one.transition.rule, one.transition.device_id))
+    return [one.transition for one in found]

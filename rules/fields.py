@@ -1,0 +1,133 @@
+"""Reads the fields of a manifest one by one, and collects every mistake with its place."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from domain.errors import SourceError
+from rules.documents import Document, Route
+from rules.durations import parse_duration
+from rules.expressions import parse
+from rules.grammar import suggest
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+LANGUAGES = ("en", "fr")
+
+
+class Fields:
+    """The mapping at `at` of a document. A field that is wrong adds to `errors` and reads as its default."""
+
+    def __init__(self, document: Document, at: Route = (), *, errors: list[SourceError] | None = None) -> None:
+        self.document, self.at = document, at
+        self.errors: list[SourceError] = [] if errors is None else errors
+        found = document.get(at)
+        self.data: Mapping[str, Any] = found if isinstance(found, dict) else {}
+        if not isinstance(found, dict):
+            self.errors.append(document.error(f"{found!r} is not a mapping", at=at, cure="write key: value lines"))
+
+    def only(self, allowed: Iterable[str]) -> None:
+        """Keys outside `allowed` are mistakes."""
+        self.errors.extend(self.document.unknown_keys(allowed, at=self.at))
+
+    def wrong(self, key: str, problem: str, *, cure: str = "") -> None:
+        """Note a mistake in `key`."""
+        self.errors.append(self.document.error(problem, at=(*self.at, key), cure=cure))
+
+    def text(self, key: str, *, required: bool = False, example: str = "") -> str | None:
+        """A string that is not empty."""
+        value = self.data.get(key)
+        if value is None and not required:
+            return None
+        if isinstance(value, str) and value.strip():
+            return value
+        cure = f"write {key}: {example}" if example else "write a text"
+        if value is None or value == "":
+            self.wrong(key, "is missing" if key not in self.data else "is empty", cure=cure)
+        else:
+            self.wrong(key, f"{value!r} is not a text", cure=cure if example else f"write {key}: '{value}'")
+        return None
+
+    def expression(self, key: str, *, required: bool = False, example: str) -> str | None:
+        """The text of an expression that is within the language."""
+        value = self.text(key, required=required, example=example)
+        if value is None:
+            return None
+        try:
+            parse(value)
+        except SourceError as exc:
+            self.errors.append(self.document.error_inside(exc, at=(*self.at, key)))
+            return None
+        return value
+
+    def duration(self, key: str, *, default: int | None = None, least: int = 0, required: bool = False) -> int | None:
+        """Milliseconds. None, like an absent field, is the default."""
+        value = self.data.get(key)
+        if value is None:
+            if required:
+                self.wrong(key, "is missing", cure=f"write {key}: 30m")
+            return default
+        try:
+            found = parse_duration(value)
+        except SourceError as exc:
+            self.wrong(key, exc.problem, cure=exc.cure)
+            return default
+        if found < least:
+            self.wrong(key, f"{value!r} is too short", cure=f"write {key}: 5m")
+            return default
+        return found
+
+    def span(self, key: str, *, default: int) -> int:
+        """A duration that always has a value."""
+        found = self.duration(key, default=default)
+        return default if found is None else found
+
+    def choice(self, key: str, among: type[Choice]) -> Choice | None:
+        """One of a fixed list of words."""
+        value = self.data.get(key)
+        if value is None:
+            return None
+        words = [str(each) for each in among]
+        if value in words:
+            return among(value)
+        near = suggest(value, words) if isinstance(value, str) else ""
+        self.wrong(key, f"{value!r} is not one of them", cure=f"{near} write {', '.join(words)}".strip())
+        return None
+
+    def whole(self, key: str, *, least: int, most: int) -> int | None:
+        """A whole number within bounds; required."""
+        value = self.data.get(key)
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+            return value
+        problem = "is missing" if value is None else f"{value!r} is not a whole number from {least} to {most}"
+        self.wrong(key, problem, cure=f"write {key}: {least}" if least == most else f"write {key}: {max(least, 3)}")
+        return None
+
+    def flag(self, key: str) -> bool:
+        """true or false; false when absent."""
+        value = self.data.get(key)
+        if value is not None and not isinstance(value, bool):
+            self.wrong(key, f"{value!r} is neither", cure="write true or false")
+        return value is True
+
+    def part(self, key: str) -> "Fields | None":
+        """The mapping at `key`, sharing the list of mistakes; None if absent or wrong."""
+        value = self.data.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            self.wrong(key, f"{value!r} is not a mapping", cure=f"write {key}: {{…}}")
+            return None
+        return Fields(self.document, (*self.at, key), errors=self.errors)
+
+    def translations(self, key: str) -> dict[str, str]:
+        """A text per language."""
+        value = self.data.get(key)
+        if isinstance(value, str):
+            self.wrong(key, "is not given per language", cure=f"write {key}: {{en: {value}}}")
+        part = self.part(key) if isinstance(value, dict) or not isinstance(value, str) else None
+        if part is None:
+            return {}
+        part.only(LANGUAGES)
+        found = {language: part.text(language) for language in LANGUAGES if language in part.data}
+        return {language: text for language, text in found.items() if text is not None}

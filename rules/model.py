@@ -1,0 +1,98 @@
+"""What a rule is, once its file has been read and checked: the form that the engine and the back-test work with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from domain.faults import Severity, Stage
+
+PER_MS = 3_600_000
+"""`per` of a slope that does not say."""
+
+
+class Kind(StrEnum):
+    """What sort of value a name stands for."""
+
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    STRING = "string"
+
+
+class Missing(StrEnum):
+    """What UNKNOWN means for `when` and for the default `clear`."""
+
+    HOLD = "hold"
+    """As if the sample had not come."""
+    BREACH = "breach"
+    """TRUE."""
+    OK = "ok"
+    """FALSE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A value derived per device, that expressions use by its name. Which fields count depends on `op`."""
+
+    name: str
+    op: str
+    of: str | None = None
+    """A metric; None only where the op needs none (`silence` of the whole device, `since`, `held`, `times`)."""
+    over_ms: int | None = None
+    per_ms: int = PER_MS
+    half_life_ms: int | None = None
+    expr: str | None = None
+    counter: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of ops that have some of their own, as the file says them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """TRUE in `n` of the last `of` samples."""
+
+    n: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flapping:
+    """More changes than `transitions` within the window are withheld."""
+
+    transitions: int
+    within_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One version of one rule. Expressions are kept as text: `rules.expressions.parse` makes something of them."""
+
+    name: str
+    when: str
+    product: str | None = None
+    applies_to: str | None = None
+    family: str = ""
+    """Correlation key for tickets; never empty in a loaded rule (the loader puts the name)."""
+    title: Mapping[str, str] = field(default_factory=dict)
+    says: Mapping[str, str] = field(default_factory=dict)
+    """What the product does, after its noun, per language: "stops too often"."""
+    severity: Severity = Severity.MINOR
+    signals: tuple[Signal, ...] = ()
+    clear: str | None = None
+    """None: the rule clears when `when` does not hold."""
+    for_ms: int = 0
+    keep_firing_for_ms: int = 0
+    count: Count | None = None
+    missing: Missing = Missing.HOLD
+    max_gap_ms: int | None = None
+    join_within_ms: int = 300_000
+    lateness_ms: int = 0
+    max_evidence_age_ms: int = 3_600_000
+    hold_ms: int = 60_000
+    flapping: Flapping | None = None
+    stage: Stage | None = None
+    """None when the file does not say: live in a back-test, draft when applied."""
+    playbook: str | None = None
+    version: int = 1
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    """What the file says; `rules.loader.rule_from_manifest` makes the same rule from it."""

@@ -1,0 +1,186 @@
+"""The columns that one rule reads at its points: metrics, attributes and signals by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from rules.board import Board, Points
+from rules.devices import Devices
+from rules.hearing import Ears, Hearing
+from rules.model import Kind, Signal
+from rules.program import Program
+from rules.samples import DTYPES, NEVER, Channel, Floats, Ints
+from rules.signals import ewma, folds, ranks
+from rules.signals.history import History, Readings, Window, bound, keep, readings_on, up_to, window
+from rules.signals.silence import Coverage
+
+SLACK_MS = 600_000
+"""How far a device's clock may be ahead of ticks and their windows still be whole."""
+
+
+@dataclass(slots=True)
+class Past:
+    """What the signals of one lane remember."""
+
+    histories: dict[Channel, History] = field(default_factory=dict)
+    averages: dict[tuple[Channel, int], ewma.Averages] = field(default_factory=dict)
+    ears: Ears = field(default_factory=Ears)
+
+    def reach(self, program: Program) -> None:
+        """Remember as much as the program's signals look back on."""
+        self.ears.listen_for([signal.of for signal in program.signals.values() if signal.op == "silence"])
+        for signal in program.signals.values():
+            if signal.op == "silence" or signal.of is None:
+                continue
+            channel = Channel(signal.of, Kind.NUMBER)
+            history = self.histories.setdefault(channel, History())
+            if signal.op == "ewma" and signal.half_life_ms is not None:
+                self.averages.setdefault((channel, signal.half_life_ms), ewma.Averages())
+            elif signal.over_ms is not None:
+                back = 2 * signal.over_ms if signal.op == "delta" else signal.over_ms
+                history.horizon = max(history.horizon, back + (SLACK_MS if program.ticks else 0))
+
+    def forget(self, slot: int) -> None:
+        for history in self.histories.values():
+            history.kept.pop(slot, None)
+        for averages in self.averages.values():
+            averages.last.pop(slot, None)
+        self.ears.forget(slot)
+
+
+@dataclass(slots=True)
+class Readout:
+    """One board, read by all rules of its lane; what two rules want is made once."""
+
+    board: Board
+    devices: Devices
+    past: Past
+    coverage: Coverage
+    hearing: Hearing
+    _readings: dict[Channel, Readings] = field(default_factory=dict)
+    _averages: dict[tuple[Channel, int], Floats] = field(default_factory=dict)
+
+    def plain(self, program: Program, kinds: Mapping[str, Kind], points: Points) -> dict[str, pl.Series]:
+        """Metrics and attributes, by name."""
+        return {name: self._value(name, kinds[name], points, program.rule.join_within_ms) for name in program.plain}
+
+    def signal(self, signal: Signal, points: Points, *, join_within: int) -> Floats:
+        """A signal that is no expression; NaN for NULL."""
+        if signal.op == "silence":
+            return self._silence(signal, points)
+        assert signal.of is not None
+        channel = Channel(signal.of, Kind.NUMBER)
+        readings = self._readings_of(channel)
+        end = up_to(self.board, points, readings)
+        if signal.op == "ewma":
+            return self._ewma(channel, signal, readings, end, points)
+        over = signal.over_ms or 0
+        seen = window(points, readings, end, over)
+        if signal.op in ("delta", "zscore"):
+            now = self.board.values(channel, points, join_within=join_within).to_numpy(allow_copy=True)
+            if signal.op == "delta":
+                return _delta(readings, points, end, over, now)
+            fresh = self._fresh(channel, points)
+            return ranks.zscore(readings.value, Window(seen.start, np.maximum(seen.end - fresh, seen.start)), now)
+        return _folded(signal, readings, seen)
+
+    def settle(self) -> None:
+        """Carry what was remembered on to the next batch; nothing may be read afterwards."""
+        self.hearing.settle()
+        for channel, history in self.past.histories.items():
+            readings = self._readings_of(channel)
+            for (of, half_life), averages in self.past.averages.items():
+                if of == channel:
+                    self._average(channel, half_life)
+                    averages.settle(self.board, readings, self._averages[channel, half_life])
+            keep(self.board, readings, history)
+
+    def _value(self, name: str, kind: Kind, points: Points, join_within: int) -> pl.Series:
+        channel = Channel(name, kind)
+        column = None
+        if channel in self.board.lane.carries:
+            column = self.board.values(channel, points, join_within=join_within)
+        if name in self.devices.kinds or name == "device_id":
+            attribute = self.devices.attribute(name, kind, self.board.slots).gather(points.group)
+            column = attribute if column is None else column.zip_with(column.is_not_null(), attribute)
+        if column is None:
+            column = pl.repeat(None, len(points), dtype=DTYPES[kind], eager=True)
+        return column.alias(name)
+
+    def _readings_of(self, channel: Channel) -> Readings:
+        if channel not in self._readings:
+            history = self.past.histories[channel]
+            self._readings[channel] = readings_on(self.board, channel, history)
+        return self._readings[channel]
+
+    def _fresh(self, channel: Channel, points: Points) -> Ints:
+        """1 where the point is a sample that holds a new reading of the channel."""
+        joined = self.board.joined.get(channel)
+        if joined is None or not len(self.board.rows):
+            return np.zeros(len(points), dtype=np.int64)
+        fresh: Ints = (~points.tick & joined.fresh[points.row]).astype(np.int64)
+        return fresh
+
+    def _average(self, channel: Channel, half_life: int) -> Floats:
+        key = (channel, half_life)
+        if key not in self._averages:
+            self._averages[key] = self.past.averages[key].along(self.board, self._readings_of(channel), half_life)
+        return self._averages[key]
+
+    def _ewma(self, channel: Channel, signal: Signal, readings: Readings, end: Ints, points: Points) -> Floats:
+        assert signal.half_life_ms is not None
+        along = self._average(channel, signal.half_life_ms)
+        fresh_from = (readings.first + readings.old)[points.group]
+        seeds = self.past.averages[channel, signal.half_life_ms].seeds(self.board)[points.group]
+        if not len(along):
+            return seeds
+        found: Floats = np.where(end > fresh_from, along[end - 1], seeds)
+        return found
+
+    def _silence(self, signal: Signal, points: Points) -> Floats:
+        heard = self.hearing.at(signal.of, self.board, points)
+        registered = [self.devices.device(slot).registered_at or NEVER for slot in self.board.slots.tolist()]
+        begin = np.where(heard > NEVER, heard, np.array(registered, dtype=np.int64)[points.group])
+        if len(self.board.rows):
+            now = np.where(points.tick, points.time, self.board.rows.received[points.row])
+        else:
+            now = points.time
+        quiet = np.maximum(self.coverage.counted(begin, now), 0) / 1000
+        found: Floats = np.where(begin > NEVER, quiet, np.nan)
+        return found
+
+
+def _folded(signal: Signal, readings: Readings, seen: Window) -> Floats:
+    match signal.op:
+        case "count":
+            return seen.size.astype(np.float64)
+        case "mean":
+            return folds.mean(readings.value, seen)
+        case "sum":
+            return folds.total(readings.value, seen)
+        case "min":
+            return folds.smallest(readings.value, seen)
+        case "max":
+            return folds.largest(readings.value, seen)
+        case "stddev":
+            return folds.stddev(readings.value, seen)
+        case "median":
+            return ranks.median(readings.value, seen)
+        case "slope":
+            value = folds.without_resets(readings) if signal.counter else readings.value
+            return folds.slope(readings.ts, value, seen) * signal.per_ms
+    raise LookupError(f"no signal {signal.op!r}")
+
+
+def _delta(readings: Readings, points: Points, end: Ints, over: int, now: Floats) -> Floats:
+    """Value minus the last at or before t - over, if that is not older than t - 2 over."""
+    if not len(readings.ts):
+        return np.full(len(points), np.nan)
+    first = readings.first[points.group]
+    last = bound(readings.ts, first, end, points.time - over + 1) - 1
+    place = np.maximum(last, 0)
+    usable = (last >= first) & (readings.ts[place] >= points.time - 2 * over)
+    found: Floats = np.where(usable, now - readings.value[place], np.nan)
+    return found

@@ -1,0 +1,165 @@
+"""Samples as columns: what the engine evaluates, whether it came as uplinks from the log or from a file."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from domain.telemetry import Uplink, Value
+from rules.model import Kind
+
+Ints: TypeAlias = NDArray[np.int64]
+Flags: TypeAlias = NDArray[np.bool_]
+Floats: TypeAlias = NDArray[np.float64]
+
+NEVER = -(2**62)
+"""A time before all times; differences of real times with it do not overflow."""
+
+DTYPES: Mapping[Kind, type[pl.DataType]] = {
+    Kind.NUMBER: pl.Float64,
+    Kind.BOOLEAN: pl.Boolean,
+    Kind.STRING: pl.String,
+}
+
+
+class Channel(NamedTuple):
+    """One metric's readings of one kind: a metric that changes its kind is another channel, and NULL for a rule."""
+
+    metric: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Samples, one per row. `values` hold what the sample itself holds, NULL elsewhere."""
+
+    slot: Ints
+    """Number of the device."""
+    ts: Ints
+    received: Ints
+    bound: Ints
+    """Ticks before this time come before the row."""
+    entry: Ints
+    """Ordinal of the message that brought it, and on release of the message that released it."""
+    values: Mapping[Channel, pl.Series]
+
+    def __len__(self) -> int:
+        return len(self.slot)
+
+    def take(self, index: Ints) -> "Rows":
+        values = {channel: column.gather(index) for channel, column in self.values.items()}
+        arrays = (column[index] for column in (self.slot, self.ts, self.received, self.bound, self.entry))
+        return Rows(*arrays, values=values)
+
+    def released(self, *, bound: Ints, entry: Ints) -> "Rows":
+        return Rows(self.slot, self.ts, self.received, bound, entry, self.values)
+
+    def only(self, wanted: Iterable[Channel]) -> "Rows":
+        """Without the channels that nobody wants."""
+        values = {channel: self.values[channel] for channel in wanted if channel in self.values}
+        return Rows(self.slot, self.ts, self.received, self.bound, self.entry, values)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows in order of arrival, and the ticks among them."""
+
+    rows: Rows
+    ticks: Sequence[int]
+    """Ascending. A `range` stands for as many as you like."""
+    until: int | None = None
+    """All ticks before this time are over for every device; None: only as far as rows say."""
+    tick_entries: Mapping[int, int] = field(default_factory=dict)
+    """Ordinal of each tick among the messages, where there is an order."""
+
+    def entry_of_tick(self, at: int) -> int:
+        return self.tick_entries.get(at, -1)
+
+
+def empty_rows() -> Rows:
+    none = np.empty(0, dtype=np.int64)
+    return Rows(none, none, none, none, none, {})
+
+
+def concat(parts: Sequence[Rows]) -> Rows:
+    """One after the other; a channel that a part lacks is NULL there."""
+    parts = [part for part in parts if len(part)]
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        return empty_rows()
+    channels = dict.fromkeys(channel for part in parts for channel in part.values)
+    values = {}
+    for channel in channels:
+        dtype = DTYPES[channel.kind]
+        pieces = [
+            part.values[channel] if channel in part.values else pl.repeat(None, len(part), dtype=dtype, eager=True)
+            for part in parts
+        ]
+        values[channel] = pl.concat(pieces)
+    arrays = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("slot", "ts", "received", "bound", "entry")
+    )
+    return Rows(*arrays, values=values)
+
+
+def kind_of(value: Value) -> Kind:
+    if isinstance(value, bool):
+        return Kind.BOOLEAN
+    return Kind.STRING if isinstance(value, str) else Kind.NUMBER
+
+
+class RowBuilder:
+    """Gathers uplinks into rows."""
+
+    def __init__(self) -> None:
+        self._heads: list[tuple[int, int, int, int, int]] = []
+        self._cells: dict[Channel, tuple[list[int], list[Value]]] = {}
+
+    def add(self, uplink: Uplink, *, slot: int, bound: int, entry: int) -> None:
+        """The samples of one message in order of event time; samples with one event time are one."""
+        samples = sorted(uplink.samples, key=lambda sample: sample.event_time)
+        row, last, held = len(self._heads) - 1, None, set[str]()
+        for sample in samples:
+            if sample.event_time != last:
+                last, held, row = sample.event_time, set(), row + 1
+                self._heads.append((slot, last, uplink.received_at, bound, entry))
+            for metric, value in sample.values.items():
+                if metric not in held:
+                    held.add(metric)
+                    self._put(row, metric, value)
+
+    def _put(self, row: int, metric: str, value: Value) -> None:
+        kind = kind_of(value)
+        if kind is Kind.NUMBER:
+            value = float(value)
+            if not isfinite(value):
+                return
+        places, values = self._cells.setdefault(Channel(metric, kind), ([], []))
+        places.append(row)
+        values.append(value)
+
+    def rows(self) -> Rows:
+        if not self._heads:
+            return empty_rows()
+        heads = np.array(self._heads, dtype=np.int64)
+        total = len(heads)
+        values = {}
+        for channel, (places, cells) in self._cells.items():
+            index = np.full(total, -1, dtype=np.int64)
+            index[places] = np.arange(len(places))
+            values[channel] = gather(pl.Series(cells, dtype=DTYPES[channel.kind]), index)
+        return Rows(*(np.ascontiguousarray(heads[:, i]) for i in range(5)), values=values)
+
+
+def gather(column: pl.Series, index: Ints) -> pl.Series:
+    """`column[index]`, NULL where the index is negative."""
+    places = pl.Series(index)
+    if len(index) and int(index.min()) < 0:
+        places = places.set(places < 0, None)
+    return column.gather(places)

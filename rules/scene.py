@@ -1,0 +1,126 @@
+"""One rule's view of one board: its points with everything evaluated, cut into spans for the machines."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from domain.telemetry import Value
+from rules import ticks as tick_marks
+from rules.board import Points
+from rules.machine import UNKNOWN, Span
+from rules.model import Kind, Missing
+from rules.program import Program
+from rules.readout import Readout
+from rules.samples import Batch, Flags, Ints
+from rules.signals import logic
+from rules.thinning import thin
+from rules.truth import codes, frame_of, null_where_nan
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Points ordered by device, and within a device as it met them."""
+
+    points: Points
+    mark: Ints
+    """Position of the point's first tick; -1 for samples."""
+    run: Ints
+    """How many ticks the point stands for; 1 for samples."""
+    slot: Ints
+    frame: pl.DataFrame
+    when: Ints
+    clear: Ints
+
+
+class Viewer:
+    """Evaluates one rule on a board."""
+
+    def __init__(self, program: Program, kinds: Mapping[str, Kind], memories: dict[str, logic.Memory]) -> None:
+        self.program, self.kinds, self.memories = program, kinds, memories
+        self.courses: dict[str, logic.Course] = {}
+
+    def view(self, readout: Readout, seen: Flags, applies: Flags, batch: Batch, *, ticked: Ints, until: Ints) -> Scene | None:
+        """`seen` says which rows the rule sees, `applies` to which of the board's devices it applies."""
+        self._follow(readout)
+        samples = readout.board.samples(np.flatnonzero(seen))
+        points, mark = samples, np.full(len(samples), -1, dtype=np.int64)
+        run = np.ones(len(samples), dtype=np.int64)
+        if self.program.ticks and len(batch.ticks):
+            parts = tick_marks.stretches(readout.board, batch, ticked=ticked, until=until)
+            parts = parts.take(np.flatnonzero(applies[parts.group]))
+            parts = thin(parts, batch.ticks, readout, program=self.program, kinds=self.kinds)
+            marks = tick_marks.as_points(parts, batch.ticks)
+            order = tick_marks.interleave(samples, marks)
+            points = tick_marks.join_points(samples, marks, order)
+            mark = np.concatenate([mark, parts.first])[order]
+            run = np.concatenate([run, parts.end - parts.first])[order]
+        return self._evaluate(readout, points, mark, run) if len(points) else None
+
+    def _evaluate(self, readout: Readout, points: Points, mark: Ints, run: Ints) -> Scene:
+        program = self.program
+        columns = readout.plain(program, self.kinds, points)
+        for name, signal in program.signals.items():
+            if name in program.inner:
+                values = logic.value(signal, self.courses[name], readout.board, points)
+            else:
+                values = readout.signal(signal, points, join_within=program.rule.join_within_ms)
+            columns[name] = null_where_nan(values)
+        frame = frame_of(columns, len(points))
+        when = codes(frame, program.when.to_polars(self.kinds))
+        if program.rule.missing is not Missing.HOLD:
+            when = np.where(when == UNKNOWN, int(program.rule.missing is Missing.BREACH), when)
+        clear = when if program.clear is None else codes(frame, program.clear.to_polars(self.kinds))
+        return Scene(points, mark, run, readout.board.slots[points.group], frame, when, clear)
+
+    def _follow(self, readout: Readout) -> None:
+        """Expression signals take in every sample of the device, whether the rule sees it or not."""
+        board = readout.board
+        every = board.samples(np.arange(len(board.rows)))
+        columns = readout.plain(self.program, self.kinds, every) if self.program.inner else {}
+        for name, expression in self.program.inner.items():
+            truth = codes(frame_of(columns, len(every)), expression.to_polars(self.kinds))
+            memory = self.memories.setdefault(name, logic.Memory())
+            self.courses[name] = logic.follow(self.program.signals[name], truth, board, memory)
+
+    def spans(self, scene: Scene, chosen: Ints, ticks: Sequence[int]) -> Iterator[tuple[int, list[Span]]]:
+        """Per device, the stretches of equal truth among the chosen points; `Span.point` is a position in `chosen`."""
+        slot, when, clear = scene.slot[chosen], scene.when[chosen], scene.clear[chosen]
+        time, tick, mark, run = (column[chosen] for column in (scene.points.time, scene.points.tick, scene.mark, scene.run))
+        cut = np.ones(len(chosen), dtype=np.bool_)
+        cut[1:] = (slot[1:] != slot[:-1]) | (when[1:] != when[:-1]) | (clear[1:] != clear[:-1]) | tick[1:] | tick[:-1]
+        cut |= self._holes(slot, time, when)
+        starts = np.flatnonzero(cut)
+        owner, ends = slot[starts], np.append(starts[1:], len(chosen))
+        spans: list[Span] = []
+        last = -1
+        for at, end, whose in zip(starts.tolist(), ends.tolist(), owner.tolist(), strict=True):
+            if whose != last and spans:
+                yield last, spans
+                spans = []
+            last = whose
+            moments = ticks[mark[at] : mark[at] + run[at]] if tick[at] else time[at:end].tolist()
+            spans.append(Span(moments, int(when[at]), int(clear[at]), at))
+        if spans:
+            yield last, spans
+
+    def _holes(self, slot: Ints, time: Ints, when: Ints) -> Flags:
+        """Points more than `max_gap` after the last one that counted."""
+        found = np.zeros(len(slot), dtype=np.bool_)
+        counted = np.flatnonzero(when != UNKNOWN)
+        if self.program.rule.max_gap_ms is None or len(counted) < 2:
+            return found
+        apart = (np.diff(time[counted]) > self.program.rule.max_gap_ms) & (slot[counted][1:] == slot[counted][:-1])
+        found[counted[1:][apart]] = True
+        return found
+
+    def evidence(self, scene: Scene, point: int, *, later_s: float = 0.0) -> dict[str, Value]:
+        """What the rule's names stood for at a point, or at a tick `later_s` after it on which nothing else changed."""
+        row: dict[str, Any] = scene.frame.row(point, named=True) if scene.frame.width else {}
+        found = {name: value for name, value in row.items() if value is not None and name}
+        for name, signal in self.program.signals.items():
+            if later_s and name in found and (signal.op == "silence" or (signal.op in ("since", "held") and found[name])):
+                found[name] += later_s
+        return found

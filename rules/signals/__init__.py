@@ -1,0 +1,1 @@
+"""Derived values of devices, computed over whole batches."""

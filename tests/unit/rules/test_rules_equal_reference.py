@@ -1,0 +1,186 @@
+"""The back-test against the naive reference: random rules over random readings, line for line.
+
+`PREVENANT_REFERENCE_ROUNDS=100 PREVENANT_REFERENCE_SEED=7 pytest …` looks further than the fixed examples of every run.
+"""
+
+import math
+import os
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from rules.expressions import parse
+from rules.model import Kind
+from tests.unit.rules.reference_engine import reference
+from tests.unit.rules.reference_expressions import Row, evaluate
+from tests.unit.rules.reference_files import backtest_lines, devices_text, readings_text, rules_text
+from tests.unit.rules.reference_strategies import MODIFIERS, OPS, Case, Words, cases, conditions
+
+ROUNDS = int(os.environ.get("PREVENANT_REFERENCE_ROUNDS", "8"))
+SEED = int(os.environ.get("PREVENANT_REFERENCE_SEED", "1"))
+EXAMPLES = 10
+"""A round: after ten examples hypothesis turns to variations of what it has, and we want new rules."""
+RULES = 6
+
+Lines = Sequence[Mapping[str, Any]]
+
+
+def of_rule(lines: Lines, name: str) -> list[Mapping[str, Any]]:
+    return [line for line in lines if line["rule"] == name]
+
+
+def show(line: Mapping[str, Any]) -> str:
+    return " ".join(str(line[key]) for key in ("device_id", "episode", "state", "at", "onset", "severity"))
+
+
+def story(case: Case, *, expected: Lines, found: Lines) -> str:
+    """The case as a person would want to read it: only the rules on which the two disagree."""
+    text = f"{case.layout} {case.suffix}, unit {case.unit} ms\n{readings_text(case)}\n"
+    text += f"devices:\n{devices_text(case.attributes)}\n" if case.attributes else ""
+    for rule in case.rules:
+        theirs, ours = of_rule(found, rule["name"]), of_rule(expected, rule["name"])
+        if theirs != ours:
+            text += rules_text([rule])
+            text += "reference:\n" + "".join(f"  {show(line)}\n" for line in ours)
+            text += "back-test:\n" + "".join(f"  {show(line)}\n" for line in theirs)
+    return text
+
+
+def disagreement(case: Case, expected: Lines) -> str:
+    """Empty if the back-test of `case` gives the expected lines, in the expected order."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            found = backtest_lines(case, Path(folder))
+    except Exception:  # noqa: BLE001 a crash is a difference, too, and as readable
+        return f"{story(case, expected=expected, found=[])}\n{traceback.format_exc()}"
+    return "" if found == list(expected) else story(case, expected=expected, found=found)
+
+
+@dataclass
+class Patience:
+    """Bounds the time that hypothesis spends on making a counter-example smaller."""
+
+    seconds: float
+    known: dict[str, str] = field(default_factory=dict)
+    """Cases that are known to differ, and how."""
+    until: float = math.inf
+
+    def ask(self, case: Case, expected: Lines) -> str:
+        """`disagreement`; once the time is over, only known cases still differ."""
+        key = repr(case)
+        if key not in self.known and time.monotonic() < self.until:
+            difference = disagreement(case, expected)
+            if difference:
+                self.known[key] = difference
+                self.until = min(self.until, time.monotonic() + self.seconds)
+        return self.known.get(key, "")
+
+
+def book(seen: Counter[str], case: Case, lines: Lines) -> None:
+    """Count what this case exercised: rules by what they have, and by what they did."""
+    seen[f"layout {case.layout}"] += 1
+    seen[f"suffix {case.suffix}"] += 1
+    for rule in case.rules:
+        states = {line["state"] for line in of_rule(lines, rule["name"])}
+        uses = [key for key in rule if key in MODIFIERS]
+        uses += [str(signal["op"]) for signal in rule.get("signals", {}).values()]
+        seen["rules"] += 1
+        for what in [*states, *uses, *(f"{use} {state}" for use in uses for state in states)]:
+            seen[what] += 1
+
+
+def check_not_vacuous(seen: Counter[str]) -> None:
+    """A healthy share of the rules fires, resolves and flaps, with each modifier and each signal among them."""
+    rules = seen["rules"]
+    assert rules >= 300
+    assert seen["firing"] >= 0.35 * rules, seen
+    assert seen["resolved"] >= 0.25 * rules, seen
+    assert seen["flapping"] >= 0.02 * rules, seen
+    for modifier in MODIFIERS:
+        assert seen[f"{modifier} firing"] >= 0.02 * rules, (modifier, seen)
+        assert seen[f"{modifier} resolved"] >= 0.01 * rules, (modifier, seen)
+    for op in OPS:
+        assert seen[f"{op} firing"] >= 2, (op, seen)
+    for shape in ("layout wide", "layout long", "suffix csv", "suffix ndjson", "suffix parquet"):
+        assert seen[shape] > 0, (shape, seen)
+
+
+def test_the_back_test_equals_the_naive_reference() -> None:
+    seen: Counter[str] = Counter()
+    patience = Patience(seconds=60)
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        print_blob=False,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=cases(RULES))
+    def agree(case: Case) -> None:
+        lines = reference(case.rules, case.rows, case.attributes)
+        book(seen, case, lines)
+        difference = patience.ask(case, lines)
+        assert not difference, difference
+
+    for offset in range(ROUNDS):
+        seed(1000 * SEED + offset)(agree)()
+    check_not_vacuous(seen)
+
+
+WORDS = Words(("temp", "pressure", "a.b", "max_temp"), ("door",), ("mode", "region"), 1_000)
+KINDS = (
+    dict.fromkeys(WORDS.numbers, Kind.NUMBER)
+    | dict.fromkeys(WORDS.booleans, Kind.BOOLEAN)
+    | dict.fromkeys(WORDS.strings, Kind.STRING)
+)
+COLUMNS = {Kind.NUMBER: pl.Float64, Kind.BOOLEAN: pl.Boolean, Kind.STRING: pl.String}
+VALUES = {
+    Kind.NUMBER: st.sampled_from([None, 0.0, -0.0, 0.5, 1.0, 7.25, 1e308, -1e308]) | st.integers(-9, 9).map(float),
+    Kind.BOOLEAN: st.sampled_from([None, True, False]),
+    Kind.STRING: st.sampled_from([None, "auto", "off", "eco mode", "été", "EU", "US"]),
+}
+
+
+def test_conditions_equal_the_naive_evaluator() -> None:
+    answers: Counter[object] = Counter()
+    rows = st.fixed_dictionaries({name: VALUES[kind] for name, kind in KINDS.items()})
+
+    @settings(max_examples=10, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(
+        texts=st.lists(conditions(WORDS), min_size=8, max_size=8, unique=True),
+        rows=st.lists(rows, min_size=8, max_size=12),
+    )
+    def agree(texts: list[str], rows: list[Row]) -> None:
+        frame = pl.DataFrame(rows, schema={name: COLUMNS[kind] for name, kind in KINDS.items()})
+        for text in texts:
+            expected = [evaluate(text, row) for row in rows]
+            answers.update(expected)
+            found = frame.select(parse(text).to_polars(KINDS).alias("answer"))["answer"].to_list()
+            found *= len(rows) if len(found) == 1 else 1  # what depends on no column is one row
+            assert found == expected, [text, *zip(rows, expected, found, strict=True)]
+
+    for offset in range(ROUNDS):
+        seed(1000 * SEED + offset)(agree)()
+    assert min(answers[truth] for truth in (True, False, None)) > 0.1 * answers.total()
+
+
+def test_one_difference_is_told_apart_from_agreement(tmp_path: Path) -> None:
+    """The comparison itself can fail: an answer with one line missing is reported with the rule that lost it."""
+    from tests.unit.rules.test_rules_golden import GOLDENS, case_of
+
+    case = case_of(GOLDENS[0])
+    lines = reference(case.rules, case.rows, case.attributes)
+    assert not disagreement(case, lines)
+    assert "when: temp > 5" in disagreement(case, lines[:-1])
+    assert not disagreement(replace(case, suffix="ndjson"), lines)
