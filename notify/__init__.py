@@ -1,0 +1,1 @@
+"""What should be said to whom, in; messages with proof of delivery, out."""
