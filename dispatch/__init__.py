@@ -1,0 +1,1 @@
+"""Tickets that need hands in; work orders, visits and offers to technicians, out."""

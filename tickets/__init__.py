@@ -1,0 +1,1 @@
+"""Fault episodes, complaints and replies in; tickets and what they ask of others, out."""

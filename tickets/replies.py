@@ -1,0 +1,228 @@
+"""What a customer answers moves their ticket; telemetry still has the last word on whether something is fixed."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from domain.clock import iso
+from domain.errors import Forbidden, NotFound
+from domain.faults import Severity, TransitionState
+from domain.messages import REACHED, Channel, MessageStage, RecipientKind, ReplyIntent
+from domain.tickets import OPEN_STATES, Announce, Effect, TicketCause, TicketState, VisitWanted
+from store import timeline
+from store.tables import Customer, Device, Fault, Message, Ticket, TimelineEntry
+from tickets.correlation import RELAPSE_WITHIN
+from tickets.faults import firing_of_ticket, of_ticket
+from tickets.lifecycle import (
+    find_ticket,
+    is_open,
+    open_new,
+    open_with_key,
+    playbook_of,
+    reopen,
+    shift,
+    stop_steps,
+    tell,
+)
+from tickets.recovery import resolve
+
+COMPLAINT = "complaint"
+"""Fault family of what only a customer knows of."""
+ANSWER_WITHIN = timedelta(days=7)
+"""So long after its end a ticket is still what an answer without a link is about."""
+_HELP_WANTED = {"en": "Customer asks for help", "fr": "Demande d'aide d'un client"}
+
+
+def on_reply(
+    session: Session,
+    *,
+    customer_id: str,
+    intent: ReplyIntent,
+    text: str,
+    channel: str,
+    now: datetime,
+    ticket_id: int | None = None,
+    inbound_id: int | str | None = None,
+) -> tuple[int | None, list[Effect]]:
+    """The ticket it was about (None: about none), and what it asks for.
+
+    `channel` is a Channel, or where else it came from ("web"). Without `ticket_id`, the newest open ticket that the
+    customer was told of is meant. `inbound_id` tells one answer from the next; the same one again does nothing.
+    Raises NotFound, and Forbidden for a ticket that is not theirs.
+    """
+    customer = session.get(Customer, customer_id)
+    if customer is None:
+        raise NotFound("customer", customer_id)
+    reference = str(inbound_id) if inbound_id is not None else iso(now)
+    ticket = _meant(session, customer_id, ticket_id, now=now)
+    if intent in {ReplyIntent.STOP, ReplyIntent.START}:
+        stop = intent is ReplyIntent.STOP
+        ticket = ticket or _newest(session, customer_id)
+        return _wish(session, customer, ticket, stop=stop, channel=channel, reference=reference, now=now)
+    ticket = _workable(session, customer, ticket, intent=intent, text=text, now=now)
+    if ticket is None:
+        return None, []
+    if inbound_id is not None and _heard(session, ticket, reference):
+        return ticket.id, []
+    actor = f"customer:{customer_id}"
+    ticket.first_contact_at = ticket.first_contact_at or now
+    detail = {"intent": intent, "text": text, "channel": channel, "reference": reference}
+    timeline.note(session, ticket.id, "reply", at=now, actor=actor, **detail)
+    tell(session, ticket, "ticket.reply", now=now, intent=intent)
+    return ticket.id, _follow(session, ticket, intent, actor=actor, channel=channel, reference=reference, now=now)
+
+
+def _follow(
+    session: Session, ticket: Ticket, intent: ReplyIntent, *, actor: str, channel: str, reference: str, now: datetime
+) -> list[Effect]:
+    if not is_open(ticket):
+        return []
+    match intent:
+        case ReplyIntent.FIXED:
+            return _fixed(session, ticket, actor=actor, now=now)
+        case ReplyIntent.SEND_SOMEONE:
+            stop_steps(session, ticket)
+            shift(session, ticket, TicketState.PENDING_VISIT, actor=actor, now=now, reason="a visit was asked for")
+            return [VisitWanted(ticket.id, playbook_of(session, ticket).visit.skill, asked_by=actor)]
+        case ReplyIntent.CALL_ME:
+            stop_steps(session, ticket)
+            shift(session, ticket, TicketState.PENDING_AGENT, actor=actor, now=now, reason="a call was asked for")
+            return [
+                Announce(ticket.id, MessageStage.CALL_PROMISED, reference, _back_on(channel)),
+                Announce(ticket.id, MessageStage.CALL_WANTED, reference),
+            ]
+        case _:
+            stop_steps(session, ticket)
+            reason = "somebody has to read the answer"
+            shift(session, ticket, TicketState.PENDING_AGENT, actor=actor, now=now, reason=reason)
+            return [Announce(ticket.id, MessageStage.CALL_WANTED, reference)]
+
+
+def _fixed(session: Session, ticket: Ticket, *, actor: str, now: datetime) -> list[Effect]:
+    faults = of_ticket(session, ticket.id)
+    if firing_of_ticket(session, ticket.id):
+        reason = "telemetry still shows the fault"
+        timeline.note(session, ticket.id, "still_firing", at=now, actor="telemetry", reason=reason)
+        if ticket.state == TicketState.OPEN:
+            shift(session, ticket, TicketState.PENDING_CUSTOMER, actor="telemetry", now=now, reason=reason)
+        return []
+    if faults and ticket.healthy_since is not None:
+        reason = "the customer says so, and telemetry agrees"
+        return resolve(session, ticket, by="telemetry", actor=actor, now=now, reason=reason)
+    # They have just told us: no need to tell them.
+    return resolve(session, ticket, by="customer", actor=actor, now=now, reason="the customer says so", stage=None)
+
+
+def _wish(
+    session: Session,
+    customer: Customer,
+    ticket: Ticket | None,
+    *,
+    stop: bool,
+    channel: str,
+    reference: str,
+    now: datetime,
+) -> tuple[int | None, list[Effect]]:
+    """Honour STOP and START on this channel; from elsewhere, on every channel."""
+    meant = {channel} if channel in set(Channel) else {str(one) for one in Channel}
+    was = set(customer.opted_out)
+    wanted = was | meant if stop else was - meant
+    number = ticket.id if ticket else None
+    if wanted == was:
+        return number, []
+    customer.opted_out = sorted(wanted)
+    if ticket is None:
+        return None, []
+    kind = "opted_out" if stop else "opted_in"
+    timeline.note(session, ticket.id, kind, at=now, actor=f"customer:{customer.id}", channels=sorted(meant))
+    tell(session, ticket, f"customer.{kind}", now=now, customer_id=customer.id)
+    details = {"customer_id": customer.id, **_back_on(channel)}
+    return number, [Announce(ticket.id, MessageStage.OPTED_OUT, reference, details)] if stop else []
+
+
+def _back_on(channel: str) -> dict[str, str]:
+    """An answer goes back where the question came from; one from a page goes where the customer likes best."""
+    return {"channel": str(channel)} if channel in set(Channel) else {}
+
+
+def _meant(session: Session, customer_id: str, ticket_id: int | None, *, now: datetime) -> Ticket | None:
+    if ticket_id is not None:
+        ticket = find_ticket(session, ticket_id)
+        if ticket.customer_id != customer_id:
+            raise Forbidden(f"ticket {ticket_id} is not this customer's")
+        return ticket
+    reached = select(Message.ticket_id).where(
+        Message.recipient_kind == RecipientKind.CUSTOMER,
+        Message.recipient_id == customer_id,
+        Message.state.in_(REACHED),
+    )
+    told, is_open_ = Ticket.id.in_(reached), Ticket.state.in_(OPEN_STATES)
+    recent = Ticket.resolved_at >= now - ANSWER_WITHIN
+    return (
+        _newest(session, customer_id, is_open_, told)
+        or _newest(session, customer_id, is_open_, Ticket.agents_only.is_(False))
+        or _newest(session, customer_id, recent, told)
+    )
+
+
+def _newest(session: Session, customer_id: str, *conditions: ColumnElement[bool]) -> Ticket | None:
+    query = select(Ticket).where(Ticket.customer_id == customer_id, *conditions)
+    return session.scalar(query.order_by(Ticket.opened_at.desc(), Ticket.id.desc()).limit(1).with_for_update())
+
+
+def _workable(
+    session: Session, customer: Customer, ticket: Ticket | None, *, intent: ReplyIntent, text: str, now: datetime
+) -> Ticket | None:
+    """The ticket to work on: an ended one comes back if the answer asks for something, and a new one opens for want."""
+    if ticket is not None and (is_open(ticket) or intent is ReplyIntent.FIXED or text.strip() in set("345")):
+        return ticket
+    if ticket is None and intent is ReplyIntent.FIXED:
+        return None
+    actor = f"customer:{customer.id}"
+    if ticket is not None:
+        other = open_with_key(session, ticket.device_id, ticket.family)
+        if other is not None:
+            return other
+        ended_at = ticket.resolved_at or ticket.closed_at
+        if ticket.state != TicketState.CANCELLED and ended_at and now - ended_at <= RELAPSE_WITHIN:
+            reopen(session, ticket, actor=actor, now=now, reason="the customer is not content")
+            return ticket
+    return _complaint(session, customer, device_id=ticket.device_id if ticket else None, actor=actor, now=now)
+
+
+def _complaint(session: Session, customer: Customer, *, device_id: str | None, actor: str, now: datetime) -> Ticket:
+    device_id = device_id or _likely_device(session, customer.id) or ""
+    # A person without a product shares no key with others.
+    family = COMPLAINT if device_id else f"{COMPLAINT}:{customer.id}"
+    return open_with_key(session, device_id, family) or open_new(
+        session,
+        device_id=device_id,
+        family=family,
+        customer_id=customer.id,
+        cause=TicketCause.CUSTOMER,
+        severity=Severity.MINOR,
+        title=_HELP_WANTED,
+        onset=now,
+        actor=actor,
+        now=now,
+        first_contact_at=now,
+    )
+
+
+def _likely_device(session: Session, customer_id: str) -> str | None:
+    """Which of their products they mean: one with a fault, else the one heard of last."""
+    devices: Sequence[Device] = session.scalars(
+        select(Device).where(Device.customer_id == customer_id).order_by(Device.last_seen.desc(), Device.id)
+    ).all()
+    firing = select(Fault.device_id).where(
+        Fault.state == TransitionState.FIRING, Fault.device_id.in_([device.id for device in devices])
+    )
+    faulty = set(session.scalars(firing))
+    return next((device.id for device in devices if device.id in faulty), devices[0].id if devices else None)
+
+
+def _heard(session: Session, ticket: Ticket, reference: str) -> bool:
+    query = select(TimelineEntry.detail).where(TimelineEntry.ticket_id == ticket.id, TimelineEntry.kind == "reply")
+    return any(detail.get("reference") == reference for detail in session.scalars(query))

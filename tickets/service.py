@@ -1,0 +1,71 @@
+"""The counter of `tickets/`: everything that its neighbours call, in one place, and what is done when a time comes."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from domain.tickets import Effect
+from store.tables import Due
+from tickets import recovery, steps
+from tickets.commanding import check_args, queue_command
+from tickets.commands import on_answer, on_command_outcome, on_timeout
+from tickets.correlation import on_transition
+from tickets.desk import assign, comment, move, open_by_hand, verdict
+from tickets.figures import kpis
+from tickets.lifecycle import close_when_due
+from tickets.mutes import mute, on_mute_end, unmute
+from tickets.playbooks import Playbook, parse_playbook
+from tickets.replies import on_reply
+
+__all__ = [
+    "DUE_KINDS",
+    "Playbook",
+    "assign",
+    "check_args",
+    "comment",
+    "kpis",
+    "move",
+    "mute",
+    "on_answer",
+    "on_command_outcome",
+    "on_due",
+    "on_reply",
+    "on_transition",
+    "open_by_hand",
+    "parse_playbook",
+    "queue_command",
+    "unmute",
+    "verdict",
+]
+
+Handler = Callable[[Session, Due, datetime], list[Effect]]
+
+
+def on_due(session: Session, due: Due, *, now: datetime) -> list[Effect]:
+    """Do what `due` says; late, repeated and outdated appointments do no harm. Raises KeyError for another's kind."""
+    return _HANDLERS[due.kind](session, due, now)
+
+
+def _step(session: Session, due: Due, now: datetime) -> list[Effect]:
+    return steps.on_time(session, int(due.ref), due.kind, step=int(due.detail["step"]), now=now)
+
+
+def _close(session: Session, due: Due, now: datetime) -> list[Effect]:
+    close_when_due(session, int(due.ref), now=now)
+    return []
+
+
+_HANDLERS: dict[str, Handler] = {
+    "step": _step,
+    "verify": _step,
+    "reply_wait": _step,
+    "close": _close,
+    "command_timeout": lambda session, due, now: on_timeout(session, due.ref, now=now),
+    "healthy": lambda session, due, now: recovery.on_healthy(session, int(due.ref), now=now),
+    "major_visit": lambda session, due, now: steps.on_lasting(session, int(due.ref), now=now),
+    "proof": lambda session, due, now: recovery.on_proof_missing(session, int(due.ref), now=now),
+    "unmute": lambda session, due, now: on_mute_end(session, due.ref, now=now),
+}
+DUE_KINDS = frozenset(_HANDLERS)
+"""Kinds of appointments that `on_due` understands."""
