@@ -1,0 +1,1 @@
+"""HTTP: REST, provider webhooks, and the pages of four audiences."""

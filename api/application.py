@@ -1,0 +1,72 @@
+"""The HTTP application: REST, hooks and pages, put together once by `app/wiring.py`."""
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from api import errors, guard
+from api.headers import BodyLimit, SecurityHeaders
+from api.pages import console, customer, sandbox, sign_in, status, technician, ticket, ticket_actions
+from api.pages import devices as device_pages
+from api.routes import applying, collections, devices, faults, health, hooks, messages, operations, rules, tickets, visits
+from api.services import Services
+
+STATIC = Path(__file__).resolve().parent / "static"
+MAX_BODY_BYTES = 16 * 1024 * 1024
+
+TAGS = [
+    {"name": "devices", "description": "Connected products, what they say, and what is said to them."},
+    {"name": "rules", "description": "What counts as a fault, in immutable versions."},
+    {"name": "faults", "description": "Episodes that rules found, with frozen evidence."},
+    {"name": "tickets", "description": "One trouble of one device, from notice to proof."},
+    {"name": "messages", "description": "What was said to whom, how far it got, and why not."},
+    {"name": "visits", "description": "Work orders, and technicians on their way."},
+    {"name": "manifests", "description": "Everything at once, as files declare it."},
+]
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application for these services."""
+    app = FastAPI(
+        title="Prevenant",
+        version=_version(),
+        summary="Notices a likely fault before its owner does, and sees it through to proof that it is gone.",
+        openapi_tags=TAGS,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.services = services
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    errors.install(app)
+    for router in _rest():
+        app.include_router(router, dependencies=[Depends(guard.BEARER), Depends(guard.admitted)])
+    app.include_router(health.router)
+    app.include_router(hooks.router)
+    for pages in (console, ticket, ticket_actions, device_pages, customer, technician, sandbox, status, sign_in):
+        app.include_router(pages.router, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return app
+
+
+def _rest() -> list[APIRouter]:
+    return [
+        *(collections.router_of(collection) for collection in collections.COLLECTIONS),
+        devices.router,
+        rules.router,
+        faults.router,
+        tickets.router,
+        messages.router,
+        visits.router,
+        operations.router,
+        applying.router,
+    ]
+
+
+def _version() -> str:
+    try:
+        return version("prevenant")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,103 @@
+"""What declarations point to: it must be in the same documents or in the database already."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.manifests.declaration import Declaration
+from api.schemas.declared import DeviceIn, MuteManifest, ProductIn
+from domain.errors import SourceError
+from rules.documents import Document, Route
+from rules.grammar import suggest
+from rules.loader import read_rule
+from rules.model import Kind
+from rules.model import Rule as Checked
+from rules.vocabulary import Vocabulary
+from store.tables import Customer, Device, Maker, Playbook, Product
+from store.tables.base import Base
+
+_TABLES: Mapping[str, type[Base]] = {
+    "maker": Maker,
+    "product": Product,
+    "customer": Customer,
+    "device": Device,
+    "playbook": Playbook,
+}
+
+
+class References:
+    """Knows what exists and what is about to."""
+
+    def __init__(
+        self, session: Session, declarations: Sequence[Declaration], documents: Sequence[Document]
+    ) -> None:
+        self._session = session
+        self._declared = declarations
+        # A document with a mistake of its own is still there to be pointed to: one mistake, one error.
+        self._names = {(d.kind, d.data.get(key)) for d in documents if isinstance(d.data, dict) for key in ("id", "name")}
+
+    def errors(self, declaration: Declaration) -> Iterator[SourceError]:
+        """One error for each thing that `declaration` points to and that nobody knows."""
+        content, document = declaration.content, declaration.document
+        match content:
+            case ProductIn():
+                yield from self._missing(document, "maker", content.maker, ("maker",))
+            case DeviceIn():
+                yield from self._missing(document, "product", content.product, ("product",))
+                yield from self._missing(document, "customer", content.customer, ("customer",))
+                for index, contact in enumerate(content.contacts):
+                    yield from self._missing(document, "customer", contact.customer, ("contacts", index, "customer"))
+            case MuteManifest():
+                yield from self._missing(document, "device", content.device, ("device",))
+            case Checked():
+                yield from self._of_rule(content, document)
+
+    def _of_rule(self, rule: Checked, document: Document) -> Iterator[SourceError]:
+        yield from self._missing(document, "playbook", rule.playbook, ("playbook",))
+        if rule.product is None:
+            yield document.error("is missing", at=("product",), cure="name the product that the rule watches")
+            return
+        unknown = list(self._missing(document, "product", rule.product, ("product",)))
+        yield from unknown
+        vocabulary = None if unknown else self._vocabulary(rule.product)
+        if vocabulary is None:
+            return
+        yield from read_rule(document, vocabulary)[1]
+
+    def _missing(self, document: Document, kind: str, name: str | None, at: Route) -> Iterator[SourceError]:
+        if name is None or (kind, name) in self._names or self._session.get(_TABLES[kind], name) is not None:
+            return
+        near = suggest(name, self._known(kind))
+        yield document.error(f"no {kind} {name!r}", at=at, cure=near or "declare it, or apply its manifest first")
+
+    def _known(self, kind: str) -> list[str]:
+        key = _TABLES[kind].__mapper__.primary_key[0]
+        stored = self._session.scalars(select(key).limit(2000)).all()
+        return [*(str(name) for known, name in self._names if known == kind), *stored]
+
+    def _vocabulary(self, product: str) -> Vocabulary | None:
+        """The names a rule of `product` may use; None where its manifest has a mistake and is not known."""
+        declared = next((d.content for d in self._declared if d.kind == "product" and d.name == product), None)
+        if declared is not None:
+            metrics: Mapping[str, Any] = {name: metric.model_dump() for name, metric in declared.metrics.items()}
+        elif (row := self._session.get(Product, product)) is not None:
+            metrics = row.metrics
+        else:
+            return None
+        kinds = {name: Kind(metric["kind"]) if (metric or {}).get("kind") else None for name, metric in metrics.items()}
+        return Vocabulary(metrics=kinds, attributes=self._attributes(product), closed=True)
+
+    def _attributes(self, product: str) -> dict[str, Kind]:
+        sets: list[Mapping[str, Any]] = []
+        for row in self._session.scalars(select(Device).where(Device.product == product)):
+            sets += [row.reported or {}, row.attributes or {}]
+        sets += [d.content.attributes for d in self._declared if d.kind == "device" and d.content.product == product]
+        return {name: _kind(value) for attributes in sets for name, value in attributes.items()}
+
+
+def _kind(value: Any) -> Kind:
+    if isinstance(value, bool):
+        return Kind.BOOLEAN
+    return Kind.STRING if isinstance(value, str) else Kind.NUMBER

@@ -1,0 +1,96 @@
+"""Rules as immutable versions, and the stage that says how far the newest one reaches."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from api.manifests.declaration import Applied, Outcome
+from domain.errors import NotFound
+from domain.faults import Stage
+from domain.telemetry import RuleActivated, RuleRetired
+from rules.model import Rule as Checked
+from store import control, events
+from store.tables import Rule, RuleVersion
+
+ACTIVE = frozenset({Stage.LIVE, Stage.SHADOW, Stage.AGENTS_ONLY})
+"""Stages in which the engines evaluate a rule."""
+
+
+def put_rule(session: Session, rule: Checked, *, now: datetime) -> Applied:
+    """Write a rule: another body makes another version; the engines are told what is in force from now on.
+
+    A stage in the manifest counts; without one a new rule is a draft and a known one stays as far as it was.
+    """
+    row = session.get(Rule, rule.name)
+    body = _without_stage(rule.manifest)
+    if row is None:
+        row = Rule(name=rule.name, stage=rule.stage or Stage.DRAFT, version=1)
+        session.add(row)
+        _add_version(session, rule, body, version=1, now=now)
+        _tell(session, row, body, was_active=False, now=now)
+        return Applied("rule", rule.name, Outcome.CREATED, 1)
+    was_active, stage = row.stage in ACTIVE, rule.stage or Stage(row.stage)
+    new_body = _without_stage(newest(session, row).body) != body
+    if not new_body and stage == row.stage:
+        return Applied("rule", rule.name, Outcome.UNCHANGED, row.version)
+    row.stage = stage
+    if new_body:
+        row.version += 1
+        _add_version(session, rule, body, version=row.version, now=now)
+    _tell(session, row, body, was_active=was_active, now=now)
+    return Applied("rule", rule.name, Outcome.CHANGED, row.version)
+
+
+def set_stage(session: Session, name: str, stage: Stage, *, now: datetime) -> Rule:
+    """Let the newest version reach as far as `stage`. Raises NotFound."""
+    row = session.get(Rule, name)
+    if row is None:
+        raise NotFound("rule", name)
+    if row.stage != stage:
+        was_active = row.stage in ACTIVE
+        row.stage = stage
+        _tell(session, row, newest(session, row).body, was_active=was_active, now=now)
+    return row
+
+
+def newest(session: Session, row: Rule) -> RuleVersion:
+    """The version that `row` points to."""
+    return session.get_one(RuleVersion, (row.name, row.version))
+
+
+def _tell(session: Session, row: Rule, body: Mapping[str, Any], *, was_active: bool, now: datetime) -> None:
+    if row.stage in ACTIVE:
+        control.enqueue(session, RuleActivated(row.name, row.version, row.stage, body))
+    elif was_active:
+        control.enqueue(session, RuleRetired(row.name))
+    events.publish(session, f"rule.{row.stage}", at=now, rule=row.name, version=row.version)
+
+
+def _add_version(session: Session, rule: Checked, body: dict[str, Any], *, version: int, now: datetime) -> None:
+    session.add(
+        RuleVersion(
+            name=rule.name,
+            version=version,
+            body=body,
+            product=rule.product,
+            family=rule.family,
+            title=dict(rule.title),
+            says=_words(body.get("says")),
+            severity=rule.severity,
+            playbook=rule.playbook,
+            hold_s=rule.hold_ms / 1000,
+            max_evidence_age_s=rule.max_evidence_age_ms / 1000,
+            created_at=now,
+        )
+    )
+    session.flush()
+
+
+def _without_stage(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in manifest.items() if key != "stage"}
+
+
+def _words(value: Any) -> dict[str, str]:
+    return {"en": value} if isinstance(value, str) else dict(value or {})

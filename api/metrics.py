@@ -1,0 +1,99 @@
+"""What Prometheus reads: counted in SQL and in the roles' reports, so every process that serves `api` says the same."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from api.services import Services
+from domain.faults import EpisodeState
+from store.tables import DeadLetter, Fault, Message, Ticket
+
+BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
+
+
+class SqlCollector(Collector):
+    """Reads the figures afresh for each scrape."""
+
+    def __init__(self, house: Services) -> None:
+        self._house = house
+
+    def collect(self) -> Iterable[Metric]:
+        with self._house.database.read() as session:
+            yield from _from_tables(session)
+        yield from _from_reports(self._house)
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+
+def _from_tables(session: Session) -> Iterator[Metric]:
+    transitions = CounterMetricFamily("prevenant_fault_transitions", "Transitions of episodes", labels=["state"])
+    fired = session.scalar(select(func.count(Fault.id))) or 0
+    resolved = session.scalar(select(func.count(Fault.id)).where(Fault.state == "resolved")) or 0
+    flapping = session.scalar(select(func.count(Fault.id)).where(Fault.flapping)) or 0
+    for state, count in ((EpisodeState.FIRING, fired), ("resolved", resolved), ("flapping", flapping)):
+        transitions.add_metric([state], count)
+    yield transitions
+    tickets = CounterMetricFamily("prevenant_tickets", "Tickets opened", labels=["cause"])
+    for cause, count in session.execute(select(Ticket.cause, func.count()).group_by(Ticket.cause)):
+        tickets.add_metric([cause], count)
+    yield tickets
+    messages = CounterMetricFamily("prevenant_messages", "Messages by where they stand", labels=["channel", "state"])
+    per_state = select(Message.channel, Message.state, func.count()).group_by(Message.channel, Message.state)
+    for channel, state, count in session.execute(per_state):
+        messages.add_metric([channel or "none", state], count)
+    yield messages
+    letters = CounterMetricFamily("prevenant_dead_letters", "Bad input", labels=["reason"])
+    for reason, count in session.execute(select(DeadLetter.reason, func.sum(DeadLetter.count)).group_by(DeadLetter.reason)):
+        letters.add_metric([reason], count)
+    yield letters
+    detection = session.execute(select(Fault.received_at, Fault.detected_at)).all()
+    yield _histogram("prevenant_detection_seconds", "Sample received to fault committed", detection)
+    told = (
+        select(Fault.received_at, func.min(Message.accepted_at))
+        .join(Message, Message.ticket_id == Fault.ticket_id)
+        .where(Message.accepted_at.is_not(None), Message.stage.like("opening%"))
+        .group_by(Fault.id, Fault.received_at)
+    )
+    yield _histogram("prevenant_notification_seconds", "Sample received to provider accepted", session.execute(told).all())
+
+
+def _from_reports(house: Services) -> Iterator[Metric]:
+    uplinks = CounterMetricFamily("prevenant_uplinks", "Messages of devices", labels=["listener", "outcome"])
+    readings = CounterMetricFamily("prevenant_readings", "Readings taken into the log")
+    samples = CounterMetricFamily("prevenant_samples_evaluated", "Samples evaluated by rules")
+    lag = GaugeMetricFamily("prevenant_log_lag", "Log messages not evaluated yet", labels=["partition"])
+    total_readings, total_samples = 0.0, 0.0
+    for role in house.status().get("roles", []):
+        detail = role.get("detail") or {}
+        listener = str(detail.get("listener") or role.get("instance") or role.get("role"))
+        for outcome, key in (("accepted", "uplinks"), ("dead_letter", "dead_letters")):
+            if isinstance(count := detail.get(key), int | float):
+                uplinks.add_metric([listener, outcome], count)
+        total_readings += _number(detail.get("readings"))
+        total_samples += _number(detail.get("samples"))
+        for partition, behind in (detail.get("lag") or {}).items():
+            lag.add_metric([str(partition)], _number(behind))
+    readings.add_metric([], total_readings)
+    samples.add_metric([], total_samples)
+    yield from (uplinks, readings, samples, lag)
+
+
+def _histogram(name: str, words: str, spans: Sequence[object]) -> HistogramMetricFamily:
+    seconds = [(end - start).total_seconds() for start, end in spans if end is not None]  # type: ignore[misc]
+    buckets = [(str(edge), float(sum(value <= edge for value in seconds))) for edge in BUCKETS_S]
+    family = HistogramMetricFamily(name, words)
+    family.add_metric([], [*buckets, ("+Inf", float(len(seconds)))], sum(seconds))
+    return family
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,1 @@
+"""The pages of four audiences, rendered on the server."""

@@ -1,0 +1,211 @@
+"""The customer's page behind a signed link: GET shows, POST acts."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api import guard
+from api.inbound import receive
+from api.pages.evidence import evidence_of, svg
+from api.pages.rendering import page
+from api.routes.raw import FormFields
+from api.services import House
+from api.views import customer_log, customer_story, times
+from api.views.customer_words import LANGUAGES
+from api.views.phrases import first_name, said
+from domain.clock import to_ms
+from domain.errors import NotFound, SourceError
+from domain.faults import Severity, TransitionState
+from domain.links import Purpose
+from domain.messages import ReplyIntent
+from domain.tickets import CommandState, TicketState, VisitState
+from store import timeline
+from store.briefs import HOUSE_NAME
+from store.tables import (
+    Command,
+    Customer,
+    Device,
+    Fault,
+    Maker,
+    Playbook,
+    Product,
+    RuleVersion,
+    Technician,
+    Ticket,
+    Visit,
+)
+
+router = APIRouter()
+
+INTENTS = {
+    "fixed": ReplyIntent.FIXED,
+    "send": ReplyIntent.SEND_SOMEONE,
+    "call": ReplyIntent.CALL_ME,
+    "stop": ReplyIntent.STOP,
+}
+_COUNTS = (VisitState.ACCEPTED, VisitState.EN_ROUTE, VisitState.ON_SITE, VisitState.PAUSED, VisitState.COMPLETED)
+
+
+@router.get("/c/{token}")
+def show(
+    token: str,
+    request: Request,
+    house: House,
+    lang: Annotated[str, Query(max_length=5)] = "",
+    thanks: Annotated[bool, Query()] = False,  # noqa: FBT002 - a query flag
+) -> Response:
+    """The ticket as its customer sees it. Looking changes nothing."""
+    number = house.signer.open(Purpose.CUSTOMER, token)
+    now = house.clock.now()
+    with house.database.read() as session:
+        ticket = _ticket(session, number)
+        customer = session.get(Customer, ticket.customer_id) if ticket.customer_id else None
+        language = lang if lang in LANGUAGES else customer.language if customer else "en"
+        device = session.get(Device, ticket.device_id)
+        product = session.get(Product, device.product) if device and device.product else None
+        zone = times.zone_of(customer.timezone if customer else None, device.timezone if device else None)
+        faults = session.scalars(select(Fault).where(Fault.ticket_id == number).order_by(Fault.id)).all()
+        facts = _facts(session, ticket, customer, product, faults)
+        entries = timeline.of_ticket(session, number)
+        technicians = {row.id: row.name for row in session.scalars(select(Technician))}
+        noun = said(facts.noun, language, default="appareil" if language == "fr" else "device")
+        log = customer_log.so_far(entries, language=language, noun=noun, technicians=technicians)
+        story = customer_story.tell(facts, language=language, zone=zone, now=now)
+        evidence = evidence_of(session, faults[-1], now=now) if faults else None
+        sender = _sender(session, product)
+    chart = svg(house, evidence, zone=zone, now=now, language=language) if evidence else None
+    since = times.at(evidence.since, zone, now=now, language=language) if evidence else ""
+    until = times.at(evidence.until, zone, now=now, language=language) if evidence else ""
+    return page(
+        request,
+        "customer.html",
+        part="parts/customer.html",
+        language=language,
+        other="en" if language == "fr" else "fr",
+        w=LANGUAGES[language],
+        noun=noun,
+        sender=sender,
+        story=story,
+        log=[(times.at(step.at, zone, now=now, language=language), step) for step in log],
+        chart=chart,
+        chart_title=evidence.title if evidence else "",
+        since=since,
+        until=until,
+        writing=_writing(customer, language),
+        can_stop=bool(customer and set(customer.channels) - set(customer.opted_out)),
+        token=token,
+        once=uuid4().hex,
+        thanks=thanks,
+        has_customer=customer is not None,
+        stamp=to_ms(now),
+    )
+
+
+@router.post("/c/{token}/{action}", dependencies=[Depends(guard.same_origin)])
+def act(token: str, action: str, fields: FormFields, house: House) -> Response:
+    """One tap of the customer; the same form sent twice counts once."""
+    number = house.signer.open(Purpose.CUSTOMER, token)
+    intent = INTENTS.get(action)
+    if intent is None:
+        raise NotFound("action", action)
+    now = house.clock.now()
+    with house.database.write() as session:
+        ticket = _ticket(session, number)
+        customer = session.get(Customer, ticket.customer_id) if ticket.customer_id else None
+        if customer is None:
+            raise NotFound("customer", ticket.customer_id)
+        once = fields.get("once") or uuid4().hex
+        if not once.isalnum() or len(once) > 64:
+            raise SourceError("this form is not one of ours", key="once")
+        effects = receive(
+            session,
+            channel="web",
+            text=LANGUAGES[customer.language if customer.language in LANGUAGES else "en"].get(action, action),
+            provider_id=f"web-{number}-{once}",
+            person=customer,
+            ticket_id=number,
+            intent=intent,
+            now=now,
+        )
+        house.hand_on(session, effects, now=now)
+    lang = fields.get("lang", "")
+    keep = f"&lang={lang}" if lang in LANGUAGES else ""
+    return RedirectResponse(f"/c/{token}?thanks=1{keep}", status_code=303)
+
+
+def _ticket(session: Session, number: int) -> Ticket:
+    ticket = session.get(Ticket, number)
+    if ticket is None:
+        raise NotFound("ticket", number)
+    return ticket
+
+
+def _facts(
+    session: Session, ticket: Ticket, customer: Customer | None, product: Product | None, faults: Any
+) -> customer_story.Facts:
+    version = session.get(RuleVersion, (ticket.rule, ticket.rule_version)) if ticket.rule else None
+    playbook = session.get(Playbook, ticket.playbook) if ticket.playbook else None
+    entries = timeline.of_ticket(session, ticket.id)
+    asked = [entry.detail.get("intent") for entry in entries if entry.kind == "reply"]
+    return customer_story.Facts(
+        state=TicketState(ticket.state),
+        severity=Severity(ticket.severity),
+        title=ticket.title,
+        noun=(product.noun or product.title) if product else {},
+        says=version.says if version else {},
+        notice=(playbook.body.get("notice") or {}) if playbook else {},
+        product=product.title if product else {},
+        onset=ticket.onset,
+        healthy_since=ticket.healthy_since,
+        firing=any(fault.state == TransitionState.FIRING for fault in faults),
+        false_alarm=bool(faults) and all(fault.verdict == "false_alarm" for fault in faults),
+        call_wanted=bool(asked) and asked[-1] in {ReplyIntent.CALL_ME, ReplyIntent.UNCLEAR},
+        closed_by=ticket.closed_by,
+        phone=customer.phone if customer else None,
+        visit=_visit(session, ticket),
+        tried=_tried(session, ticket, product),
+    )
+
+
+def _visit(session: Session, ticket: Ticket) -> customer_story.Visiting | None:
+    query = select(Visit).where(Visit.ticket_id == ticket.id, Visit.state.in_(_COUNTS)).order_by(Visit.id.desc())
+    visit = session.scalars(query.limit(1)).first()
+    if visit is None:
+        return None
+    technician = session.get(Technician, visit.technician_id)
+    who = first_name(technician.name) if technician else ""
+    return customer_story.Visiting(VisitState(visit.state), who, visit.window_start, visit.window_end, visit.arrived_at)
+
+
+def _tried(session: Session, ticket: Ticket, product: Product | None) -> customer_story.Tried | None:
+    query = select(Command).where(Command.ticket_id == ticket.id, Command.sent_at.is_not(None))
+    command = session.scalars(query.order_by(Command.sent_at.desc()).limit(1)).first()
+    if command is None:
+        return None
+    declared: Mapping[str, Any] = ((product.commands if product else None) or {}).get(command.name) or {}
+    at = command.sent_at or command.created_at
+    return customer_story.Tried(command.name, declared.get("title") or {}, CommandState(command.state), at)
+
+
+def _sender(session: Session, product: Product | None) -> str:
+    maker = session.get(Maker, product.maker) if product and product.maker else None
+    return maker.name if maker else (product.maker if product and product.maker else HOUSE_NAME)
+
+
+def _writing(customer: Customer | None, language: str) -> str:
+    words = LANGUAGES[language]
+    if customer is None:
+        return ""
+    channels = [words.get(name, name) for name in customer.channels if name not in customer.opted_out]
+    if not channels:
+        return words["writing_none"]
+    quiet = ""
+    if customer.quiet_from and customer.quiet_to:
+        quiet = words["writing_quiet"].format(start=customer.quiet_from, end=customer.quiet_to)
+    return words["writing_how"].format(channels=words["or_then"].join(channels), quiet=quiet)
+

@@ -1,0 +1,100 @@
+"""What stands around every desk page: the navigation with its counts, and the headline figure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from api import guard
+from api.services import Services
+from api.views import times
+from domain.tickets import OPEN_STATES, TicketState
+from store.tables import Ticket
+from tickets import service
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PAGES = (
+    ("Live", "/"),
+    ("Tickets", "/tickets"),
+    ("Devices", "/devices"),
+    ("Sandbox", "/sandbox"),
+    ("Status", "/status"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entry of the navigation."""
+
+    name: str
+    href: str
+    here: bool
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """Found before they called."""
+
+    value: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The whole of it."""
+
+    items: Sequence[Item]
+    headline: Headline | None
+
+
+def admit(request: Request, house: Services) -> None:
+    """Only a browser that has shown the token sees the desk. Raises Unauthorized or Forbidden."""
+    guard.admitted(request, house)
+
+
+def frame(request: Request, session: Session, figures: Sequence[Mapping[str, Any]] | None = None) -> Frame:
+    """The frame of the page that `request` asks for."""
+    path = request.url.path
+    waiting = session.scalar(select(func.count(Ticket.id)).where(Ticket.state.in_(OPEN_STATES))) or 0
+    items = [
+        Item(name, href, path == href or (href != "/" and path.startswith(href)), waiting if name == "Tickets" else 0)
+        for name, href in _PAGES
+    ]
+    return Frame(items, headline(figures if figures is not None else all_figures(session)))
+
+
+def all_figures(session: Session, *, until: datetime | None = None) -> Sequence[Mapping[str, Any]]:
+    """The figures over everything there is."""
+    return service.kpis(session, since=EPOCH, until=until or datetime(9999, 1, 1, tzinfo=UTC))
+
+
+def headline(figures: Sequence[Mapping[str, Any]]) -> Headline | None:
+    """The proactive rate in words; None while there is nothing to tell."""
+    rate = next((figure for figure in figures if figure["name"] == "proactive_rate"), None)
+    if rate is None or rate["value"] is None:
+        return None
+    found = round(rate["value"] * rate["n"])
+    return Headline(f"{rate['value'] * 100:.0f}\u202f%", f"{found} of {rate['n']} confirmed faults")
+
+
+def desk_zone(house: Services) -> ZoneInfo:
+    """The zone in which the desk reads its times."""
+    return times.zone_of(house.dispatcher.timezone)
+
+
+def waiting_first(state: str) -> int:
+    """Sorts what needs a person before all else."""
+    order = (TicketState.PENDING_AGENT, TicketState.OPEN, TicketState.PENDING_CUSTOMER, TicketState.PENDING_VISIT)
+    return order.index(TicketState(state)) if state in order else len(order)
+
+
+def address(device_id: str) -> str:
+    """A device id as part of a path."""
+    return quote(device_id, safe="")

@@ -1,0 +1,92 @@
+"""Templates into answers: one environment, versioned static files, and a page for every error."""
+
+import json
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from api import assets
+from api.errors import Problem
+from api.views.links import with_links
+from api.views.phrases import first_name, first_upper, number, plural, said
+
+HERE = Path(__file__).resolve().parent.parent
+_TITLES = {
+    401: "Please sign in",
+    403: "This link does not open anything",
+    404: "There is nothing here",
+    409: "That is not possible any more",
+    503: "One moment, please",
+}
+_WORDS = {
+    403: "It may have been cut off on its way. Open it again from the message that we sent you.",
+    404: "It may have moved, or the address has a slip in it.",
+    503: "A part of the house is not answering. We keep trying; please load the page again in a moment.",
+    500: "Something went wrong on our side. It has been noted.",
+}
+
+
+def page(request: Request, template: str, *, part: str = "", status: int = 200, **context: Any) -> HTMLResponse:
+    """The page, or its living `part` alone when htmx asks for it."""
+    assets.check()
+    wanted = part if part and request.headers.get("hx-request") else template
+    context = {"request": request, "path": request.url.path, "part": part, **context}
+    return HTMLResponse(_environment().get_template(wanted).render(context), status_code=status)
+
+
+def error_page(request: Request, problem: Problem) -> Response:
+    """The problem for a person: what it means, and the way back."""
+    title = _TITLES.get(problem.status, "That did not work")
+    # What a person did wrong is said as it is; what went wrong inside is not.
+    words = problem.detail if problem.status in {409, 422} else _WORDS.get(problem.status, problem.detail)
+    template = "sign_in.html" if problem.status == 401 else "error.html"
+    answer: Response = page(
+        request, template, status=problem.status, title=title, words=words, code=problem.status, wrong=False
+    )
+    for name, value in problem.headers.items():
+        if name.lower() != "www-authenticate":
+            answer.headers[name] = value
+    return answer
+
+
+@cache
+def static(name: str) -> str:
+    """Address of a static file; changes with its content, so that browsers may keep it for ever."""
+    digest = sha256((HERE / "static" / name).read_bytes()).hexdigest()[:10]
+    return f"/static/{name}?v={digest}"
+
+
+def _as_json(value: Any) -> Markup:
+    """JSON for a data attribute or script element."""
+    text = json.dumps(value, ensure_ascii=False)
+    for char, safe in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("'", "\\u0027")):
+        text = text.replace(char, safe)
+    return Markup(text)  # noqa: S704 - every character that HTML minds is escaped above
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"static": static}
+    environment.filters |= {
+        "said": said,
+        "number": number,
+        "first_name": first_name,
+        "first_upper": first_upper,
+        "with_links": with_links,
+        "as_json": _as_json,
+    }
+    environment.globals |= {"plural": plural}
+    return environment

@@ -1,0 +1,54 @@
+"""How the house is: roles, partitions, services, and how much waits."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy import func, select
+
+from api.pages.frame import admit, desk_zone, frame
+from api.pages.rendering import page
+from api.services import House
+from api.views import times
+from domain.messages import MessageState
+from store import meta
+from store.outbox import SENDING_PAUSED
+from store.tables import DeadLetter, Message, RuleVersion, Rule
+
+router = APIRouter()
+
+
+@router.get("/status")
+def status(request: Request, house: House) -> Response:
+    admit(request, house)
+    now, zone = house.clock.now(), desk_zone(house)
+    found = house.status()
+    with house.database.read() as session:
+        letters = session.scalars(select(DeadLetter).order_by(DeadLetter.last_at.desc()).limit(30)).all()
+        by_state = session.execute(select(Message.state, func.count()).group_by(Message.state)).all()
+        waiting = sum(count for state, count in by_state if state in {MessageState.HELD, MessageState.READY})
+        rules = session.execute(
+            select(Rule, RuleVersion)
+            .join(RuleVersion, (RuleVersion.name == Rule.name) & (RuleVersion.version == Rule.version))
+            .order_by(Rule.name)
+        ).all()
+        return page(
+            request,
+            "status.html",
+            part="parts/status.html",
+            frame=frame(request, session),
+            found=found,
+            letters=[(letter, times.at(letter.last_at, zone, now=now)) for letter in letters],
+            messages=sorted((state, count) for state, count in by_state),
+            waiting=waiting,
+            paused=meta.get(session, SENDING_PAUSED) not in {None, "", "0", "false"},
+            rules=[(rule, version) for rule, version in rules],
+        )
+
+
+@router.post("/status/{action}")
+def switch(action: str, request: Request, house: House) -> Response:
+    """Pause or resume all sending."""
+    from api.routes.messages import pause, resume
+
+    admit(request, house)
+    (pause if action == "pause" else resume)(house)
+    return RedirectResponse("/status", status_code=303)

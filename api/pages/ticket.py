@@ -1,0 +1,212 @@
+"""An agent's ticket page: situation, next best action, evidence, everything in order, and who it is about."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.pages.evidence import Evidence, evidence_of
+from api.pages.frame import admit, desk_zone, frame, waiting_first
+from api.pages.rendering import page
+from api.pages.rows import names_of, rows_of
+from api.pages.ticket_side import side_of
+from api.services import House
+from api.views import times
+from api.views.next_action import NextAction, Situation, next_action
+from api.views.phrases import first_name, first_upper, said
+from api.views.states import Pill, ticket_pill
+from api.views.timeline import Line, Names, lines
+from domain.errors import NotFound
+from domain.faults import TransitionState
+from domain.messages import REACHED, RecipientKind, ReplyIntent
+from domain.tickets import LEGAL_MOVES, OPEN_STATES, TicketState, VisitState
+from store import timeline
+from store.tables import Command, Customer, Device, Fault, Message, Product, Technician, Ticket, TimelineEntry, Visit
+from tickets.told import OPENINGS
+
+router = APIRouter()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A timeline line with its time written out."""
+
+    at: str
+    line: Line
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything in the middle of the page."""
+
+    id: int
+    title: str
+    about: str
+    pills: Sequence[Pill]
+    action: NextAction
+    evidence: Evidence | None
+    plot: dict[str, Any] | None
+    entries: Sequence[Shown]
+    is_open: bool
+    firing: bool
+    fault_ids: Sequence[int]
+    judged: str
+    commands: Sequence[tuple[str, str]]
+    can_call_off: bool
+    legal: Sequence[str]
+
+
+@router.get("/tickets")
+def tickets(request: Request, house: House, show: str = "open") -> Response:
+    """All tickets, what needs a person first."""
+    admit(request, house)
+    now, zone = house.clock.now(), desk_zone(house)
+    with house.database.read() as session:
+        query = select(Ticket).order_by(Ticket.id.desc()).limit(300)
+        if show != "all":
+            query = query.where(Ticket.state.in_(OPEN_STATES))
+        found = sorted(session.scalars(query), key=lambda ticket: waiting_first(ticket.state))
+        rows = rows_of(session, found, zone=zone, now=now)
+        return page(
+            request, "tickets.html", part="parts/tickets.html", frame=frame(request, session), rows=rows, show=show
+        )
+
+
+@router.get("/tickets/{ticket_id}")
+def ticket(ticket_id: int, request: Request, house: House) -> Response:
+    """One ticket."""
+    admit(request, house)
+    now = house.clock.now()
+    with house.database.read() as session:
+        row = session.get(Ticket, ticket_id)
+        if row is None:
+            raise NotFound("ticket", ticket_id)
+        zone = desk_zone(house)
+        queue = sorted(
+            session.scalars(select(Ticket).where(Ticket.state.in_(OPEN_STATES)).order_by(Ticket.opened_at)),
+            key=lambda one: waiting_first(one.state),
+        )
+        return page(
+            request,
+            "ticket.html",
+            part="parts/ticket.html",
+            frame=frame(request, session),
+            queue=rows_of(session, queue, zone=zone, now=now, here=ticket_id),
+            desk=_desk(session, row, zone=zone, now=now),
+            side=side_of(session, row, zone=zone, now=now),
+        )
+
+
+
+
+def _desk(session: Session, ticket: Ticket, *, zone: ZoneInfo, now: datetime) -> Desk:
+    entries = timeline.of_ticket(session, ticket.id)
+    faults = session.scalars(select(Fault).where(Fault.ticket_id == ticket.id).order_by(Fault.id)).all()
+    firing = [fault for fault in faults if fault.state == TransitionState.FIRING]
+    device = session.get(Device, ticket.device_id)
+    product = session.get(Product, device.product) if device and device.product else None
+    situation = _situation(session, ticket, entries, firing=bool(firing))
+    evidence = evidence_of(session, (firing or list(faults))[-1], now=now) if faults else None
+    pills = [ticket_pill(ticket.state), *([Pill("alarm", "firing")] if firing else [])]
+    units = {name: str((about or {}).get("unit") or "") for name, about in (product.metrics if product else {}).items()}
+    names = Names(names_of(session, [ticket]).people, units)
+    newest_first = list(reversed(lines(entries, names)))
+    offered = situation.visit_state in {VisitState.OFFERED, VisitState.ACCEPTED}
+    return Desk(
+        id=ticket.id,
+        title=first_upper(said(ticket.title, "en", default="Ticket")),
+        about=_about(ticket, situation, zone, now),
+        pills=pills,
+        action=next_action(situation, zone=zone, now=now),
+        evidence=evidence,
+        plot=_plot(evidence, entries) if evidence and evidence.metric else None,
+        entries=[Shown(times.at(line.at, zone, now=now), line) for line in newest_first],
+        is_open=ticket.state in OPEN_STATES,
+        firing=bool(firing),
+        fault_ids=[fault.id for fault in faults],
+        judged=next((fault.verdict for fault in faults if fault.verdict), ""),
+        commands=[
+            (name, said((about or {}).get("title"), "en", default=name))
+            for name, about in (product.commands if product else {}).items()
+        ],
+        can_call_off=offered,
+        legal=LEGAL_MOVES[TicketState(ticket.state)],
+    )
+
+
+def _about(ticket: Ticket, situation: Situation, zone: ZoneInfo, now: datetime) -> str:
+    found = f"since {times.at(ticket.onset, zone, now=now)}"
+    contact = ticket.first_contact_at
+    if ticket.cause == "fault":
+        found = f"found at {times.at(ticket.opened_at, zone, now=now)}"
+        found += ", before they called" if contact is None or contact > ticket.opened_at else ", after they called"
+    return " · ".join(part for part in (situation.customer or "", ticket.device_id, found) if part)
+
+
+def _situation(session: Session, ticket: Ticket, entries: Sequence[TimelineEntry], *, firing: bool) -> Situation:
+    customer = session.get(Customer, ticket.customer_id) if ticket.customer_id else None
+    command = session.scalars(select(Command).where(Command.ticket_id == ticket.id).order_by(Command.created_at.desc())).first()
+    visit = session.scalars(select(Visit).where(Visit.ticket_id == ticket.id).order_by(Visit.id.desc())).first()
+    technician = session.get(Technician, visit.technician_id) if visit else None
+    replies = [entry for entry in entries if entry.kind == "reply"]
+    last = replies[-1].detail if replies else {}
+    nobody = [entry.id for entry in entries if entry.kind == "no_technician"]
+    return Situation(
+        state=TicketState(ticket.state),
+        customer=customer.name if customer else None,
+        phone=customer.phone if customer else None,
+        call_wanted=last.get("intent") in {ReplyIntent.CALL_ME, ReplyIntent.UNCLEAR},
+        words=str(last.get("text") or "") if last.get("intent") == ReplyIntent.UNCLEAR else "",
+        nobody_free=bool(nobody) and not any(e.id > nobody[-1] and e.kind == "reply" for e in entries),
+        told_at=_told_at(session, ticket),
+        command=command.name if command else None,
+        command_at=(command.sent_at or command.created_at) if command else None,
+        visit_state=VisitState(visit.state) if visit else None,
+        technician=first_name(technician.name) if technician else None,
+        window_start=visit.window_start if visit else None,
+        window_end=visit.window_end if visit else None,
+        firing=firing,
+        healthy_since=ticket.healthy_since,
+        resolved_at=ticket.resolved_at,
+        closed_by=ticket.closed_by,
+    )
+
+
+def _told_at(session: Session, ticket: Ticket) -> datetime | None:
+    query = select(Message.accepted_at).where(
+        Message.ticket_id == ticket.id,
+        Message.recipient_kind == RecipientKind.CUSTOMER,
+        Message.stage.in_(OPENINGS),
+        Message.state.in_(REACHED),
+    )
+    return session.scalars(query.order_by(Message.accepted_at.desc()).limit(1)).first()
+
+
+_MARKS = {"command_sent": "restart", "message_accepted": "told", "visit_arrived": "on site", "fault_cleared": "healthy"}
+
+
+def _plot(evidence: Evidence, entries: Sequence[TimelineEntry]) -> dict[str, Any]:
+    """What chart.js needs: where the readings are, and what to draw over them. Times are epoch seconds."""
+    marks = [{"at": evidence.onset.timestamp(), "text": "first sign", "tone": "alarm"}]
+    for entry in entries:
+        text = _MARKS.get(entry.kind)
+        detail = entry.detail or {}
+        if text and (entry.kind != "message_accepted" or detail.get("to") == "customer"):
+            text = str(detail.get("name") or text) if entry.kind == "command_sent" else text
+            marks.append({"at": entry.at.timestamp(), "text": text, "tone": "muted"})
+    return {
+        "device": evidence.device_id,
+        "metrics": list(evidence.metrics[:3]),
+        "unit": evidence.unit,
+        "from": evidence.since.isoformat(),
+        "to": evidence.until.isoformat(),
+        "onset": evidence.onset.timestamp(),
+        "over": evidence.over.timestamp() if evidence.over else None,
+        "limit": evidence.limit,
+        "marks": marks,
+    }

@@ -1,0 +1,132 @@
+"""One device: what it last said, its history, its commands, its mute, and its uplinks over HTTP."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response, status
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api import history, uplinks
+from api.paging import Page, Wanted, page_of
+from api.routes.raw import RawBytes, takes_yaml
+from api.schemas.declared import MuteIn
+from api.schemas.desk import CommandIn
+from api.schemas.things import CommandOut, DeviceDetail, ReadingsOut, device_fields
+from api.services import House
+from api.thinning import thin
+from domain.clock import from_ms
+from domain.errors import NotFound, SourceError
+from domain.faults import TransitionState
+from store.tables import Command, Device, DeviceValue, Fault, Ticket
+from tickets import service
+
+router = APIRouter(prefix="/v1/devices/{device_id}", tags=["devices"])
+
+DEFAULT_SPAN = timedelta(hours=24)
+
+
+@router.get("", response_model=DeviceDetail, summary="Read a device with its latest values and open faults")
+def read_device(device_id: str, house: House) -> Any:
+    with house.database.read() as session:
+        return _detail(session, _device(session, device_id))
+
+
+@router.get("/readings", response_model=ReadingsOut, summary="History of one metric, thinned without losing extremes")
+def readings(
+    device_id: str,
+    house: House,
+    metric: str,
+    since: Annotated[datetime | None, Query(alias="from", description="ISO 8601; default: a day before `to`")] = None,
+    until: Annotated[datetime | None, Query(alias="to", description="ISO 8601; default: now")] = None,
+    max_points: Annotated[int, Query(ge=2, le=100_000)] = 1000,
+) -> Any:
+    with house.database.read() as session:
+        _device(session, device_id)
+    end = _aware(until, "to") or house.clock.now()
+    start = _aware(since, "from") or end - DEFAULT_SPAN
+    points = history.series(house, device_id, [metric], since=start, until=end).get(metric, [])
+    items = [{"ts": from_ms(at), "value": value} for at, value in thin(points, max_points)]
+    return {"device_id": device_id, "metric": metric, "items": items, "total": len(points)}
+
+
+@router.get("/commands", response_model=Page[CommandOut], summary="List a device's commands with their outcome")
+def list_commands(device_id: str, house: House, wanted: Wanted) -> Any:
+    with house.database.read() as session:
+        _device(session, device_id)
+        query = select(Command).where(Command.device_id == device_id)
+        rows, cursor = page_of(session, query, Command.id, wanted, newest_first=True, at=Command.created_at)
+        return {"items": rows, "next": cursor}
+
+
+@router.post("/commands", response_model=CommandOut, status_code=status.HTTP_202_ACCEPTED, summary="Send a command")
+def send_command(device_id: str, body: CommandIn, house: House) -> Any:
+    """Queued here, sent over MQTT by the ingest role; GET tells the outcome."""
+    with house.database.write() as session:
+        _device(session, device_id)
+        if body.ticket_id is not None and session.get(Ticket, body.ticket_id) is None:
+            raise NotFound("ticket", body.ticket_id)
+        return service.queue_command(
+            session,
+            device_id,
+            body.name,
+            body.args,
+            asked_by="agent",
+            ticket_id=body.ticket_id,
+            now=house.clock.now(),
+            timeout_s=body.timeout_s,
+        )
+
+
+@router.post("/mute", response_model=DeviceDetail, summary="Keep quiet about a device for a while")
+def mute(device_id: str, body: MuteIn, house: House) -> Any:
+    now = house.clock.now()
+    with house.database.write() as session:
+        device = _device(session, device_id)
+        service.mute(session, device_id, until=body.end(now), reason=body.reason, now=now)
+        session.flush()
+        return _detail(session, device)
+
+
+@router.delete("/mute", response_model=DeviceDetail, summary="Speak of a device again")
+def unmute(device_id: str, house: House) -> Any:
+    now = house.clock.now()
+    with house.database.write() as session:
+        device = _device(session, device_id)
+        house.hand_on(session, service.unmute(session, device_id, now=now), now=now)
+        session.flush()
+        return _detail(session, device)
+
+
+@router.post(
+    "/telemetry", status_code=status.HTTP_202_ACCEPTED, summary="Readings over HTTP", openapi_extra=takes_yaml()
+)
+def telemetry(device_id: str, payload: RawBytes, house: House, response: Response) -> dict[str, Any]:
+    """The same payloads as over MQTT. Answered once the log holds them; what was bad is named and kept as dead letter."""
+    taken = uplinks.take(house, device_id, payload)
+    if taken.refused and not taken.readings:
+        response.status_code = status.HTTP_422_UNPROCESSABLE_CONTENT
+    return {"readings": taken.readings, "refused": taken.refused}
+
+
+def _device(session: Session, device_id: str) -> Device:
+    device = session.get(Device, device_id)
+    if device is None:
+        raise NotFound("device", device_id)
+    return device
+
+
+def _detail(session: Session, device: Device) -> dict[str, Any]:
+    values = session.scalars(select(DeviceValue).where(DeviceValue.device_id == device.id))
+    firing = select(Fault).where(Fault.device_id == device.id, Fault.state == TransitionState.FIRING)
+    return {
+        **device_fields(device),
+        "values": {row.metric: {"value": row.value["v"], "event_time": row.event_time} for row in values},
+        "open_faults": session.scalars(firing.order_by(Fault.id)).all(),
+    }
+
+
+def _aware(moment: datetime | None, key: str) -> datetime | None:
+    if moment is not None and moment.tzinfo is None:
+        raise SourceError(f"{moment.isoformat()} has no time zone", cure="end it with Z or an offset", key=key)
+    return moment

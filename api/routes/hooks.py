@@ -1,0 +1,62 @@
+"""What Twilio tells us: receipts and replies. Every call is signed; one that is not is refused (fail closed)."""
+
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api.inbound import receive
+from api.routes.raw import FormFields
+from api.services import House
+from domain.errors import Forbidden
+from domain.messages import Channel
+from notify.channels.reference import message_id
+from notify.channels.twilio_sms import signature_ok
+from notify.receipts import receipt_of
+from store import outbox
+
+EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+
+log = structlog.get_logger()
+
+
+def signed(request: Request, fields: FormFields, house: House) -> dict[str, str]:
+    """The fields of a call that Twilio signed, as we are known from outside. Raises Forbidden for any other."""
+    if not house.twilio_auth_token:
+        raise Forbidden("no provider is set up here, so nothing can be believed")
+    url = house.public_url.rstrip("/") + request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    if not signature_ok(house.twilio_auth_token, url, fields, request.headers.get("x-twilio-signature", "")):
+        raise Forbidden("the signature does not fit")
+    return fields
+
+
+Signed = Annotated[dict[str, str], Depends(signed)]
+
+router = APIRouter(prefix="/hooks/twilio", tags=["hooks"])
+
+
+@router.post("/status", summary="What became of a message", status_code=204)
+def status(fields: Signed, house: House, query_message: Annotated[str, Query(alias="message")] = "") -> None:
+    """Receipts come in any order and more than once; only one that goes further counts."""
+    receipt = receipt_of(fields)
+    if receipt is None:
+        return
+    with house.database.write() as session:
+        named = message_id(query_message)
+        outbox.receipt(session, receipt, now=house.clock.now(), message_id=named)
+
+
+@router.post("/inbound", summary="What somebody wrote", response_class=Response)
+def inbound(fields: Signed, house: House) -> Response:
+    now = house.clock.now()
+    with house.database.write() as session:
+        effects = receive(
+            session,
+            channel=Channel.SMS,
+            address=fields.get("From", ""),
+            text=fields.get("Body", ""),
+            provider_id=fields.get("MessageSid") or fields.get("SmsSid", ""),
+            now=now,
+        )
+        house.hand_on(session, effects, now=now)
+    return Response(EMPTY_TWIML, media_type="application/xml")

@@ -1,0 +1,79 @@
+"""Messages: what went to whom, how far it got, and why or why not."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from api.paging import Page, Wanted, page_of
+from api.schemas.desk import MessageDetail, MessageOut
+from api.services import House
+from domain.errors import NotFound
+from domain.messages import MessageState, RecipientKind
+from store import events, meta
+from store.outbox import SENDING_PAUSED
+from store.tables import Message, MessageAttempt
+
+router = APIRouter(prefix="/v1/messages", tags=["messages"])
+
+
+class Paused(BaseModel):
+    """Whether sending is paused, and how many messages wait."""
+
+    paused: bool
+    queued: int
+
+
+@router.get("", response_model=Page[MessageOut], summary="List messages, newest first")
+def list_messages(
+    house: House,
+    wanted: Wanted,
+    ticket_id: int | None = None,
+    customer_id: str | None = None,
+    state: MessageState | None = None,
+) -> Any:
+    query = select(Message)
+    if customer_id is not None:
+        query = query.where(Message.recipient_kind == RecipientKind.CUSTOMER, Message.recipient_id == customer_id)
+    for column, value in ((Message.ticket_id, ticket_id), (Message.state, state)):
+        if value is not None:
+            query = query.where(column == value)
+    with house.database.read() as session:
+        rows, cursor = page_of(session, query, Message.id, wanted, newest_first=True)
+        return {"items": rows, "next": cursor}
+
+
+@router.get("/{message_id}", response_model=MessageDetail, summary="Read a message with each attempt")
+def read_message(message_id: int, house: House) -> Any:
+    with house.database.read() as session:
+        message = session.get(Message, message_id)
+        if message is None:
+            raise NotFound("message", message_id)
+        attempts = select(MessageAttempt).where(MessageAttempt.message_id == message_id).order_by(MessageAttempt.id)
+        fields = {column.key: getattr(message, column.key) for column in Message.__mapper__.columns}
+        return {**fields, "log": session.scalars(attempts).all()}
+
+
+@router.post("/pause", response_model=Paused, summary="Pause all sending")
+def pause(house: House) -> Any:
+    return _switch(house, paused=True)
+
+
+@router.post("/resume", response_model=Paused, summary="Resume sending")
+def resume(house: House) -> Any:
+    return _switch(house, paused=False)
+
+
+def _switch(house: House, *, paused: bool) -> Paused:
+    now = house.clock.now()
+    with house.database.write() as session:
+        meta.put(session, SENDING_PAUSED, "1" if paused else None)
+        events.publish(session, "messages.paused" if paused else "messages.resumed", at=now)
+        return Paused(paused=paused, queued=_queued(session))
+
+
+def _queued(session: Session) -> int:
+    waiting = Message.state.in_([MessageState.HELD, MessageState.READY])
+    return session.scalar(select(func.count(Message.id)).where(waiting)) or 0

@@ -1,0 +1,186 @@
+"""Devices, people and what they say, as REST answers them."""
+
+from typing import Any, Self
+
+from api.schemas.moments import Moment, Shown
+from store.tables import Customer, Device, Maker, Product, Technician
+from store.tables.base import Base
+
+
+def _columns(row: Base) -> dict[str, Any]:
+    return {column.key: getattr(row, column.key) for column in row.__mapper__.columns}
+
+
+class MakerOut(Shown):
+    """A maker."""
+
+    id: str
+    name: str
+
+    @classmethod
+    def of(cls, row: Maker) -> Self:
+        """From its row."""
+        return cls.model_validate(row)
+
+
+class ProductOut(Shown):
+    """A kind of device."""
+
+    name: str
+    maker: str | None
+    title: dict[str, Any]
+    noun: dict[str, Any]
+    metrics: dict[str, Any]
+    commands: dict[str, Any]
+    strict: bool
+
+    @classmethod
+    def of(cls, row: Product) -> Self:
+        """From its row."""
+        return cls.model_validate(row)
+
+
+class CustomerOut(Shown):
+    """A person with a product."""
+
+    id: str
+    name: str
+    language: str
+    phone: str | None
+    email: str | None
+    channels: list[str]
+    timezone: str | None
+    quiet_hours: dict[str, str] | None
+    opted_out: list[str]
+
+    @classmethod
+    def of(cls, row: Customer) -> Self:
+        """From its row."""
+        quiet = {"from": row.quiet_from, "to": row.quiet_to} if row.quiet_from and row.quiet_to else None
+        return cls.model_validate({**_columns(row), "quiet_hours": quiet})
+
+
+class TechnicianOut(Shown):
+    """A person who repairs."""
+
+    id: str
+    name: str
+    language: str
+    phone: str | None
+    email: str | None
+    skills: list[str]
+    home: dict[str, float] | None
+    timezone: str
+    shifts: dict[str, list[str]]
+
+    @classmethod
+    def of(cls, row: Technician) -> Self:
+        """From its row."""
+        home = None if row.home_lat is None or row.home_lon is None else {"lat": row.home_lat, "lon": row.home_lon}
+        return cls.model_validate({**_columns(row), "home": home})
+
+
+class ValueOut(Shown):
+    """The newest value of one metric, by event time."""
+
+    value: float | bool | str
+    event_time: Moment
+
+
+class OpenFault(Shown):
+    """A fault that has not ended."""
+
+    id: int
+    rule: str
+    severity: str
+    onset: Moment
+    ticket_id: int | None
+
+
+class DeviceOut(Shown):
+    """A connected product."""
+
+    id: str
+    product: str | None
+    customer: str | None
+    contacts: list[dict[str, Any]]
+    gateway: str | None
+    site: dict[str, Any]
+    attributes: dict[str, Any]
+    """In force: what the device reports, overlaid by what was declared."""
+    registered_at: Moment
+    last_seen: Moment | None
+    presence: str | None
+    muted_until: Moment | None
+    muted_reason: str | None
+
+    @classmethod
+    def of(cls, row: Device) -> Self:
+        """From its row."""
+        return cls.model_validate(device_fields(row))
+
+
+def device_fields(row: Device) -> dict[str, Any]:
+    """What a device's row says, by the names of `DeviceOut`."""
+    site = {"address": row.address, "lat": row.lat, "lon": row.lon, "timezone": row.timezone}
+    return {
+        **_columns(row),
+        "customer": row.customer_id,
+        "site": {name: value for name, value in site.items() if value is not None},
+        "attributes": {**(row.reported or {}), **(row.attributes or {})},
+    }
+
+
+class DeviceDetail(DeviceOut):
+    """One device with what it last said."""
+
+    values: dict[str, ValueOut]
+    open_faults: list[OpenFault]
+
+
+class CommandOut(Shown):
+    """One device command and its outcome."""
+
+    id: str
+    device_id: str
+    name: str
+    args: dict[str, Any]
+    state: str
+    ticket_id: int | None
+    asked_by: str
+    created_at: Moment
+    sent_at: Moment | None
+    finished_at: Moment | None
+    detail: str | None
+
+
+class Point(Shown):
+    """One reading."""
+
+    ts: Moment
+    value: float | bool | str
+
+
+class ReadingsOut(Shown):
+    """The history of one metric, thinned without losing extremes."""
+
+    device_id: str
+    metric: str
+    items: list[Point]
+    total: int
+    """How many readings there were before thinning."""
+
+
+class DeadLetterOut(Shown):
+    """Bad input, counted together per device and reason."""
+
+    id: int
+    device_id: str
+    reason: str
+    count: int
+    first_at: Moment
+    last_at: Moment
+    topic: str
+    payload: str
+    """The first one, cut at 4 kB; bytes that are no UTF-8 are escaped."""
+    detail: str

@@ -1,0 +1,1 @@
+"""Presentation: rows in, what a template needs out; pure."""

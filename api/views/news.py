@@ -1,0 +1,90 @@
+"""The feed as lines of a live wall: one short sentence for each thing that happened."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from api.views.phrases import first_upper, said
+from store.tables import Event
+
+_TICKET = {
+    "opened": ("watch", "Ticket opened"),
+    "pending_device": ("calm", "Trying from afar"),
+    "pending_customer": ("watch", "Waiting for the customer"),
+    "pending_visit": ("calm", "A visit is being arranged"),
+    "pending_agent": ("alarm", "A person is needed"),
+    "resolved": ("good", "Resolved"),
+    "closed": ("good", "Closed"),
+    "reopened": ("alarm", "Came back: reopened"),
+    "cancelled": ("calm", "Cancelled"),
+}
+_OTHER = {
+    "fault.firing": ("alarm", "Fault noticed"),
+    "fault.resolved": ("good", "Telemetry is healthy"),
+    "fault.flapping": ("watch", "Comes and goes"),
+    "command.sent": ("calm", "Command sent"),
+    "command.done": ("good", "Command done"),
+    "command.failed": ("alarm", "Command failed"),
+    "command.timed_out": ("watch", "Command without answer"),
+    "message.accepted": ("good", "Message sent"),
+    "message.held": ("watch", "Message held"),
+    "message.suppressed": ("calm", "Message not needed any more"),
+    "message.failed": ("alarm", "Message failed"),
+    "message.in_doubt": ("alarm", "Message: outcome unknown"),
+    "message.undelivered": ("alarm", "Message not delivered"),
+    "inbound.received": ("watch", "An answer came"),
+    "visit.offered": ("calm", "Visit offered"),
+    "visit.accepted": ("good", "Visit accepted"),
+    "visit.declined": ("watch", "Visit declined"),
+    "visit.expired": ("watch", "Visit offer not answered"),
+    "visit.en_route": ("calm", "Technician on the way"),
+    "visit.arrived": ("calm", "Technician has arrived"),
+    "visit.completed": ("good", "Visit completed"),
+    "visit.incomplete": ("watch", "Visit incomplete"),
+    "visit.cancelled": ("calm", "Visit called off"),
+    "visit.no_technician": ("alarm", "Nobody with the skill is free"),
+    "device.deleted": ("calm", "Device deleted"),
+    "messages.paused": ("alarm", "All sending paused"),
+    "messages.resumed": ("good", "Sending resumed"),
+    "rule.live": ("calm", "Rule is live"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One line. `about` says which thing, `href` where more stands."""
+
+    id: int
+    at: datetime
+    tone: str
+    text: str
+    about: str
+    href: str
+
+
+def news(events: Iterable[Event], titles: Mapping[int, str]) -> list[News]:
+    """The events that people want to see, in the order given; `titles` by ticket."""
+    return [line for event in events if (line := _line(event, titles)) is not None]
+
+
+def _line(event: Event, titles: Mapping[int, str]) -> News | None:
+    group, _, what = event.kind.partition(".")
+    tone_text = _TICKET.get(what) if group == "ticket" else _OTHER.get(event.kind)
+    body = event.body or {}
+    if event.kind == "device.presence":
+        tone_text = ("good", "Online") if body.get("presence") == "online" else ("watch", "Offline")
+    if tone_text is None:
+        return None
+    ticket_id = body.get("ticket_id")
+    about = titles.get(ticket_id or 0) or said(body.get("title"), "en") or str(body.get("device_id") or body.get("rule") or "")
+    href = f"/tickets/{ticket_id}" if ticket_id else f"/devices/{body['device_id']}" if body.get("device_id") else ""
+    return News(event.id, event.at, tone_text[0], _text(tone_text[1], body), first_upper(about), href)
+
+
+def _text(words: str, body: Mapping[str, Any]) -> str:
+    channel = {"sms": "SMS", "email": "e-mail"}.get(str(body.get("channel")), "")
+    whom = str(body.get("to") or "")
+    extra = " ".join(part for part in (f"by {channel}" if channel else "", f"to the {whom}" if whom else "") if part)
+    name = said(body.get("title"), "en") if words.startswith("Command") else ""
+    return ": ".join(part for part in (f"{words} {extra}".strip(), name or str(body.get("name") or "")) if part)

@@ -1,0 +1,39 @@
+"""Phrases in a person's language, from the language maps that manifests declare."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def said(words: Mapping[str, Any] | None, language: str, *, default: str = "") -> str:
+    """The phrase in `language`, else in English, else in any, else `default`."""
+    if not words:
+        return default
+    found = words.get(language) or words.get("en") or next(iter(words.values()), "")
+    return str(found) or default
+
+
+def first_upper(text: str) -> str:
+    """With a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
+def first_name(name: str) -> str:
+    """What a message calls somebody."""
+    return name.split()[0] if name.split() else name
+
+
+def number(value: object, unit: str | None = None) -> str:
+    """A value as people read it: few digits, with its unit."""
+    if isinstance(value, bool):
+        text = "yes" if value else "no"
+    elif isinstance(value, int | float):
+        text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    else:
+        text = str(value)
+    return f"{text}\u202f{unit}" if unit else text
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """1 device, 2 devices."""
+    return f"{count} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,205 @@
+"""A ticket's timeline as sentences for agents: who, what, and the reason beside it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from api.views.phrases import first_upper, number, said
+from store.tables import TimelineEntry
+
+Detail = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry: `head` stands out, `text` follows, `aside` is muted. `tone` colours the dot."""
+
+    at: datetime
+    tone: str
+    head: str
+    text: str = ""
+    aside: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Who is who, for one ticket."""
+
+    people: Mapping[str, str]
+    """By actor: "customer:c-1" is Alice Martin."""
+    units: Mapping[str, str]
+    """By metric."""
+
+    def of(self, actor: str) -> str:
+        """What an actor is called."""
+        kind, _, key = actor.partition(":")
+        if actor in self.people:
+            return self.people[actor]
+        return {"rule": f"Rule {key}", "playbook": f"Playbook {key}", "agent": "Agent", "clock": "Clock"}.get(
+            kind, first_upper(actor)
+        )
+
+
+def lines(entries: Iterable[TimelineEntry], names: Names) -> list[Line]:
+    """All entries in the order given; what only repeats its neighbour is left out."""
+    return [line for entry in entries if (line := _line(entry, names)) is not None]
+
+
+def _line(entry: TimelineEntry, names: Names) -> Line | None:
+    if entry.kind in _SILENT:
+        return None
+    say = _SAY.get(entry.kind) or _by_prefix(entry.kind)
+    tone, head, text, aside = say(entry, entry.detail or {}, names)
+    return Line(entry.at, tone, head, text, aside)
+
+
+Said = tuple[str, str, str, str]
+Sayer = Callable[[TimelineEntry, Detail, Names], Said]
+
+_SILENT = frozenset({"message_waiting", "message_planned"})
+
+
+def _fault(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
+    evidence = (detail.get("evidence") or {}).get("values") or {}
+    shown = ", ".join(f"{name} {number(value, names.units.get(name))}" for name, value in evidence.items())
+    return "bad", f"Fault {detail.get('rule', '')}:", shown, str(detail.get("severity") or "")
+
+
+def _cleared(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
+    values = detail.get("values") or {}
+    shown = ", ".join(f"{name} {number(value, names.units.get(name))}" for name, value in values.items())
+    return "good", "Telemetry is healthy:", f"{detail.get('rule', 'the fault')} cleared", shown
+
+
+def _command(words: str, tone: str) -> Sayer:
+    def say(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
+        name = said(detail.get("title"), "en") or str(detail.get("name", ""))
+        return tone, f"Command {name}:", words, str(detail.get("detail") or detail.get("reason") or "")
+
+    return say
+
+
+def _message(words: str, tone: str) -> Sayer:
+    def say(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
+        channel = {"sms": "SMS", "email": "E-mail"}.get(str(detail.get("channel")), "Message")
+        body = str(detail.get("body") or "")
+        quoted = f"“{body}”" if body else str(detail.get("stage", "")).replace("_", " ")
+        whom = str(detail.get("to") or "customer")
+        return tone, f"{channel} to the {whom}, {words}:", quoted, str(detail.get("reason") or "")
+
+    return say
+
+
+def _moved(words: str, tone: str = "") -> Sayer:
+    def say(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
+        who = "" if entry.actor.startswith(("rule", "playbook", "clock", "telemetry")) else names.of(entry.actor)
+        return tone, words, str(detail.get("reason") or ""), who
+
+    return say
+
+
+def _visit(words: str, tone: str = "on") -> Sayer:
+    def say(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
+        who = names.people.get(f"technician:{detail.get('technician_id', '')}") or names.of(entry.actor)
+        why = detail.get("reason") or detail.get("note") or ""
+        return tone, f"{who}:", words, str(why)
+
+    return say
+
+
+def _reply(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
+    channel = {"sms": "by SMS", "email": "by e-mail", "web": "on the page"}.get(str(detail.get("channel")), "")
+    meant = str(detail.get("intent", "")).replace("_", " ")
+    return "on", f"{names.of(entry.actor)} {channel}:".replace(" :", ":"), f"“{detail.get('text', '')}”", f"understood: {meant}"
+
+
+def _words(head: str, tone: str = "") -> Sayer:
+    def say(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
+        return tone, head, str(detail.get("text") or detail.get("reason") or ""), ""
+
+    return say
+
+
+def _comment(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
+    return "on", f"{names.of(entry.actor)}:", str(detail.get("text", "")), ""
+
+
+def _assigned(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
+    to = detail.get("to")
+    return "", f"Taken by {to}" if to else "Given back", "", names.of(entry.actor)
+
+
+def _verdict(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
+    real = detail.get("verdict") == "real"
+    words = "A real fault" if real else "A false alarm"
+    return "" if real else "bad", words, str(detail.get("rule", "")), names.of(entry.actor)
+
+
+def _by_prefix(kind: str) -> Sayer:
+    words = first_upper(kind.replace("_", " "))
+    if kind.startswith("ticket_"):
+        return _moved(words)
+    if kind.startswith("message_"):
+        return _message(kind.removeprefix("message_").replace("_", " "), "")
+    if kind.startswith("visit_"):
+        return _visit(words, "")
+    return _moved(words)
+
+
+_SAY: dict[str, Sayer] = {
+    "onset": _words("First bad reading", "bad"),
+    "fault_fired": _fault,
+    "fault_cleared": _cleared,
+    "fault_ended": _words("Fault ended without proof", ""),
+    "fault_flapping": _words("Comes and goes; watched as one fault", "bad"),
+    "verify_failed": _words("The fault is still there", "bad"),
+    "healthy": _words("Telemetry looks healthy; watching whether it stays so", "good"),
+    "ticket_opened": _words("Ticket opened"),
+    "ticket_open": _moved("Open"),
+    "ticket_pending_device": _moved("Trying from afar"),
+    "ticket_pending_customer": _moved("Waiting for the customer"),
+    "ticket_pending_visit": _moved("Waiting for a visit"),
+    "ticket_pending_agent": _moved("Needs a person", "bad"),
+    "ticket_resolved": _moved("Resolved", "good"),
+    "ticket_closed": _moved("Closed", "good"),
+    "ticket_cancelled": _moved("Cancelled"),
+    "ticket_reopened": _moved("Reopened", "bad"),
+    "command_queued": _command("queued", ""),
+    "command_sent": _command("sent", "on"),
+    "command_done": _command("done", "on"),
+    "command_failed": _command("failed", "bad"),
+    "command_timed_out": _command("no answer in time", "bad"),
+    "command_answered_late": _command("answered late", ""),
+    "command_not_sent": _command("not sent", ""),
+    "message_held": _message("held", ""),
+    "message_accepted": _message("sent", "on"),
+    "message_delivered": _message("delivered", "on"),
+    "message_suppressed": _message("not sent", ""),
+    "message_undelivered": _message("not delivered", "bad"),
+    "message_failed": _message("failed", "bad"),
+    "message_in_doubt": _message("outcome unknown", "bad"),
+    "nobody_told": _words("Nobody was told", ""),
+    "reply": _reply,
+    "visit_offered": _visit("was offered the visit", ""),
+    "visit_accepted": _visit("accepted the visit"),
+    "visit_declined": _visit("declined the visit", ""),
+    "visit_expired": _visit("did not answer in time", ""),
+    "visit_en_route": _visit("is on the way"),
+    "visit_arrived": _visit("has arrived"),
+    "visit_paused": _visit("paused the work", ""),
+    "visit_wanted": _words("A technician is looked for"),
+    "no_technician": _words("Nobody with the skill is free", "bad"),
+    "still_firing": _words("Telemetry still shows the fault", "bad"),
+    "severity_raised": _words("More serious than before", "bad"),
+    "opted_out": _words("The customer asked us not to write"),
+    "opted_in": _words("The customer wants to hear from us again"),
+    "muted": _words("Device muted"),
+    "unmuted": _words("Device speaks again"),
+    "assigned": _assigned,
+    "verdict": _verdict,
+    "visit_completed": _visit("finished the visit"),
+    "visit_incomplete": _visit("could not finish", "bad"),
+    "visit_cancelled": _visit("the visit was called off", ""),
+    "comment": _comment,
+}

@@ -1,0 +1,43 @@
+"""A visit's moves, the same whether they come by REST or from the technician's page."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy.orm import Session
+
+from api.schemas.desk import VisitMoveIn
+from api.services import Services
+from dispatch import service
+
+
+class Move(StrEnum):
+    """What can be done to a visit, as paths say it."""
+
+    ACCEPT = "accept"
+    DECLINE = "decline"
+    EN_ROUTE = "en-route"
+    ARRIVE = "arrive"
+    PAUSE = "pause"
+    COMPLETE = "complete"
+
+
+def make_move(
+    house: Services, session: Session, visit_id: int, move: Move, said: VisitMoveIn, *, now: datetime
+) -> None:
+    """Make the move and hand on what follows from it. Raises NotFound, IllegalTransition, Conflict."""
+    match move:
+        case Move.ACCEPT:
+            effects = service.accept(session, visit_id, now=now)
+        case Move.DECLINE:
+            effects = service.decline(session, visit_id, reason=said.reason, now=now)
+        case Move.EN_ROUTE:
+            effects = service.en_route(session, visit_id, now=now)
+        case Move.ARRIVE:
+            effects = service.arrive(session, visit_id, now=now)
+        case Move.PAUSE:
+            effects = service.pause(session, visit_id, now=now)
+        case Move.COMPLETE:
+            effects = service.complete(
+                session, visit_id, outcome=said.outcome, note=said.note, verdict=said.verdict, now=now
+            )
+    house.hand_on(session, effects, now=now)
