@@ -1,0 +1,163 @@
+"""The command line: each command is a few lines that call the part that does it."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from typer.exceptions import TyperException
+
+from app.settings import ROLES, Settings, load_settings
+from domain.errors import PrevenantError
+
+cli = typer.Typer(
+    name="prevenant",
+    help="Notices a likely fault in a connected product before its owner does, and sees it through.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+errors = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def main() -> NoReturn:
+    """Entry point. Wrong usage exits 2, a failure exits 1, each with one clear line per problem."""
+    try:
+        code = cli(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except TyperException as exc:
+        if len(sys.argv) == 1:
+            typer.echo(exc.format_message(), err=True)
+            sys.exit(exc.exit_code)
+        context = getattr(exc, "ctx", None)
+        hint = f"; see {context.command_path} --help" if context else ""
+        typer.echo(f"prevenant: {exc.format_message().rstrip('.')}{hint}", err=True)
+        sys.exit(exc.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BaseExceptionGroup as group:
+        for problem in group.exceptions:
+            typer.echo(f"prevenant: {problem}", err=True)
+        sys.exit(1)
+    except (PrevenantError, OSError) as exc:
+        typer.echo(f"prevenant: {exc}", err=True)
+        sys.exit(1)
+
+
+@cli.command()
+def serve() -> int:
+    """Run everything on this machine, embedded services included."""
+    from app import logs
+    from app.serve import serve as run_all
+
+    settings = load_settings()
+    logs.configure("serve", level=settings.log_level)
+    return run_all(settings, say=lambda line: print(line, flush=True))  # noqa: T201
+
+
+@cli.command()
+def run(role: Annotated[str, typer.Argument(metavar="ROLE", help=" | ".join(ROLES))]) -> int:
+    """Run one role, as many copies as wanted, against external services."""
+    if role not in ROLES:
+        raise typer.BadParameter(f"{role!r} is no role; one of {', '.join(ROLES)}")
+    from app.roles import run_role
+
+    return run_role(role, load_settings())
+
+
+@cli.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End when the story is complete.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
+) -> int:
+    """Tell the whole story on simulated products."""
+    from app.demo import run_demo
+
+    return run_demo(load_settings(), once=once or as_json, as_json=as_json)
+
+
+@cli.command()
+def apply(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Manifest files, or folders of them.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check.")] = False,
+) -> int:
+    """Create or update what manifests declare."""
+    from app.applying import apply_files
+
+    return apply_files(load_settings(), paths, dry_run=dry_run, say=typer.echo)
+
+
+@cli.command()
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, NDJSON or Parquet, long or wide.")],
+    speed: Annotated[str, typer.Option("--speed", help="Times real time, or max.")] = "1",
+    time_column: Annotated[str | None, typer.Option("--time-column", help="Column with the event time.")] = None,
+    device: Annotated[str | None, typer.Option("--device", help="Device id for a file without one.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option("--ignore", help="Columns to leave out.")] = None,
+    delimiter: Annotated[str, typer.Option("--delimiter", help="Field separator of a CSV.")] = ",",
+) -> int:
+    """Publish a recorded dataset over MQTT as if it were live."""
+    from app.replaying import replay_file
+
+    return replay_file(
+        load_settings(),
+        file,
+        speed=speed,
+        time_column=time_column,
+        device=device,
+        ignore=[name for item in ignore or [] for name in item.split(",")],
+        delimiter=delimiter,
+        console=errors,
+    )
+
+
+@cli.command()
+def backtest(
+    rules: Annotated[Path, typer.Argument(metavar="RULES", help="A rule file, or a folder of them.")],
+    readings: Annotated[Path, typer.Argument(metavar="READINGS", help="CSV, NDJSON or Parquet, long or wide.")],
+    devices: Annotated[Path | None, typer.Option("--devices", help="Devices with their attributes.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One transition per line.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why a rule did not fire.")] = False,
+    time_column: Annotated[str | None, typer.Option("--time-column", help="Column with the event time.")] = None,
+    device: Annotated[str | None, typer.Option("--device", help="Device id for a file without one.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option("--ignore", help="Columns to leave out.")] = None,
+    delimiter: Annotated[str, typer.Option("--delimiter", help="Field separator of a CSV.")] = ",",
+) -> int:
+    """Run rules over recorded readings, by the engine that runs live."""
+    from app.backtesting import print_backtest
+
+    return print_backtest(
+        rules,
+        readings,
+        devices=devices,
+        as_json=as_json,
+        explain=explain,
+        time_column=time_column,
+        device=device,
+        ignore=[name for item in ignore or [] for name in item.split(",")],
+        delimiter=delimiter,
+    )
+
+
+@cli.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> int:
+    """Roles with their process ids, positions, lag; embedded services."""
+    from app.status import print_status
+
+    return print_status(load_settings(), as_json=as_json)
+
+
+@cli.command()
+def migrate() -> int:
+    """Bring the database to the current schema."""
+    from store.migration import migrate as bring
+
+    settings: Settings = load_settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    bring(settings.database)
+    typer.echo("the schema is current")
+    return 0
+

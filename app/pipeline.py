@@ -1,0 +1,80 @@
+"""The flow on one page: what each step asks of its neighbours is handed on here, in the same transaction.
+
+    devices → ingest → reading log → rules ─┐
+                                            ▼
+                             tickets ⇄ dispatch      (this module joins them)
+                                │         │
+                                ▼         ▼
+                              outbox: messages, device commands → notify, ingest
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+import dispatch.service as dispatching
+from domain.clock import to_ms
+from domain.faults import Transition
+from domain.intake import DeadLetter
+from domain.tickets import Announce, Effect, VisitUnneeded, VisitWanted
+from store import due, notes, outbox
+from tickets import commands, correlation, service
+
+log = structlog.get_logger()
+
+
+def on_transitions(session: Session, transitions: Sequence[Transition], *, now: datetime) -> None:
+    """rules → tickets: what the engine found, in order."""
+    for transition in transitions:
+        try:
+            with session.begin_nested():
+                hand_on(session, correlation.on_transition(session, transition, now=now), now=now)
+        except SQLAlchemyError:
+            raise
+        except Exception:
+            # One that our own code cannot digest must not hold up every other device of the partition.
+            log.exception("transition failed", rule=transition.rule, device_id=transition.device_id)
+            _bury(session, transition, now=now)
+
+
+def on_command_answer(session: Session, command_id: str, *, status: str, detail: str, now: datetime) -> None:
+    """ingest → tickets: a device answered a command."""
+    hand_on(session, commands.on_answer(session, command_id, status=status, detail=detail, now=now), now=now)
+
+
+def on_due(session: Session, due_id: int, *, now: datetime) -> None:
+    """clock → tickets and dispatch: an appointment has come."""
+    row = due.take(session, due_id)
+    if row is None:
+        return
+    handler = dispatching.on_due if row.kind in dispatching.DUE_KINDS else service.on_due
+    hand_on(session, handler(session, row, now=now), now=now)
+
+
+def hand_on(session: Session, effects: Sequence[Effect], *, now: datetime) -> None:
+    """Let notify and dispatch take up what tickets ask for, until nobody asks for more."""
+    waiting = deque(effects)
+    while waiting:
+        match waiting.popleft():
+            case Announce() as announce:
+                outbox.plan(session, announce, now=now)
+            case VisitWanted(ticket_id, skill, asked_by):
+                waiting += dispatching.request(session, ticket_id, skill=skill, asked_by=asked_by, now=now)
+            case VisitUnneeded(ticket_id):
+                waiting += dispatching.call_off(session, ticket_id, now=now)
+
+
+def _bury(session: Session, transition: Transition, *, now: datetime) -> None:
+    letter = DeadLetter(
+        device_id=transition.device_id,
+        reason="transition_failed",
+        topic=f"rules/{transition.rule}",
+        payload=repr(transition).encode(),
+        detail="our own handling failed; the log of the rules role has the traceback",
+        at=to_ms(now),
+    )
+    notes.write_dead_letters(session, [letter], now=now)

@@ -1,0 +1,96 @@
+"""Settings, from the environment or a `.env` file; every one has a default."""
+
+import secrets
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.errors import ConfigError
+
+Role = Literal["ingest", "rules", "notify", "clock", "api"]
+ROLES: tuple[Role, ...] = ("ingest", "rules", "notify", "clock", "api")
+
+
+class Settings(BaseSettings):
+    """What CONTRACT section 2 lists, and a few more that have no need to be known."""
+
+    model_config = SettingsConfigDict(env_prefix="PREVENANT_", env_file=".env", extra="ignore", frozen=True)
+
+    data_dir: Path = Path("data")
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(8080, ge=1, le=65535)
+    public_url: str = ""
+    database_url: str = ""
+    nats_url: str = ""
+    mqtt_url: str = ""
+    mqtt_host: str = "127.0.0.1"
+    mqtt_port: int = Field(1883, ge=1, le=65535)
+    nats_port: int = Field(4222, ge=1, le=65535)
+    admin_token: str = ""
+    clock: str = ""
+    partitions: int = Field(8, ge=1, le=1024)
+    twilio_account_sid: str = ""
+    twilio_auth_token: str = ""
+    twilio_from: str = ""
+    twilio_base_url: str = ""
+    smtp_url: str = ""
+    mail_from: str = ""
+    dispatcher_email: str = "dispatcher@localhost"
+    dispatcher_name: str = "Dispatcher"
+    log_level: str = "info"
+    snapshot_every_s: float = Field(30.0, gt=0)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the log is the embedded server."""
+        return not self.nats_url
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'prevenant.db'}"
+
+    @property
+    def nats(self) -> str:
+        """NATS URL or URLs, comma-separated."""
+        return self.nats_url or f"nats://127.0.0.1:{self.nats_port}"
+
+    @property
+    def mqtt(self) -> str:
+        """MQTT URL or URLs, comma-separated."""
+        return self.mqtt_url or f"mqtt://127.0.0.1:{self.mqtt_port}"
+
+    @property
+    def public(self) -> str:
+        """What people's links begin with."""
+        return (self.public_url or f"http://{self.http_host}:{self.http_port}").rstrip("/")
+
+    @property
+    def token_file(self) -> Path:
+        """Where a generated admin token is kept."""
+        return self.data_dir / "admin_token"
+
+
+def load_settings() -> Settings:
+    """Read the environment. Raises ConfigError with one line that names each wrong variable."""
+    try:
+        return Settings()
+    except ValidationError as exc:
+        wrong = "; ".join(f"PREVENANT_{str(e['loc'][0]).upper()}: {e['msg']}, got {e['input']!r}" for e in exc.errors())
+        raise ConfigError(wrong) from exc
+
+
+def admin_token(settings: Settings) -> tuple[str, bool]:
+    """The token, and whether it was made just now."""
+    if settings.admin_token:
+        return settings.admin_token, False
+    path = settings.token_file
+    if path.exists():
+        return path.read_text().strip(), False
+    token = secrets.token_urlsafe(24)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(token + "\n")
+    return token, True
