@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.faults import Severity, Stage
-from domain.messages import Channel, MessageStage, MessageState
+from domain.messages import Channel, MessageStage, MessageState, Refusal
 from domain.people import Recipient
 
 Words = Mapping[str, str]
@@ -111,3 +111,5 @@ class Receipt:
     state: MessageState
     code: str = ""
     detail: str = ""
+    refusal: Refusal | None = None
+    """Set where the provider says that this address will never do."""

@@ -37,6 +37,8 @@ class Tick:
 
     at: int
     listener: str
+    covers_ms: int = 1000
+    """For so long up to `at` it was connected and had caught up; what no tick covers is nobody's silence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,135 @@
+"""An API on a real SQLite file, the log in memory, and a clock that the test moves."""
+
+import warnings
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from starlette.exceptions import StarletteDeprecationWarning
+
+from api.application import create_app
+from api.services import Services
+from app.pipeline import hand_on
+from domain.clock import FakeClock
+from domain.links import LinkSigner
+from domain.messages import RecipientKind
+from domain.people import Recipient
+from rules.documents import parse_documents
+from store import outbox
+from store.database import Database
+from store.log_memory import MemoryLog
+from store.tables import Base
+
+with warnings.catch_warnings():
+    # The test client would rather have httpx2, which is not among our dependencies; httpx serves as well.
+    warnings.simplefilter("ignore", StarletteDeprecationWarning)
+    from fastapi.testclient import TestClient
+
+TOKEN = "let-me-in"
+PUBLIC_URL = "http://testserver"
+START = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
+
+FLEET = """
+kind: maker
+id: thermia
+name: Thermia
+---
+kind: product
+name: heatpump-x
+maker: thermia
+title: {en: Heat pump X, fr: Pompe à chaleur X}
+noun: {en: heat pump, fr: pompe à chaleur}
+metrics: {compressor_temp: {unit: °C}, pressure: {unit: bar}, running: {kind: boolean}}
+commands: {restart: {title: {en: Restart, fr: Redémarrer}, args: {}}}
+---
+kind: customer
+id: c-1
+name: Alice Martin
+language: fr
+phone: "+33612345678"
+email: alice@example.net
+timezone: Europe/Paris
+---
+kind: device
+id: hp-1
+product: heatpump-x
+customer: c-1
+site: {address: 1 rue de la Paix, lat: 48.869, lon: 2.331, timezone: Europe/Paris}
+attributes: {max_temp: 90, firmware: 1.4.2}
+---
+kind: technician
+id: t-1
+name: Sam Diallo
+language: en
+phone: "+33698765432"
+skills: [refrigerant]
+home: {lat: 48.85, lon: 2.35}
+timezone: Europe/Paris
+shifts: {mon-fri: ["08:00-12:00", "13:00-17:00"]}
+---
+kind: playbook
+name: restart-then-ask
+steps: [{command: restart}, {verify: {for: 15m}}, {message: customer}]
+visit: {skill: refrigerant, duration: 45m}
+notice: {en: The house warms more slowly., fr: La maison chauffe plus lentement.}
+---
+kind: rule
+name: compressor-overheat
+product: heatpump-x
+family: cooling
+title: {en: Heat pump gets too hot, fr: La pompe à chaleur chauffe trop}
+severity: major
+when: compressor_temp > coalesce(max_temp, 95)
+for: 5m
+stage: live
+playbook: restart-then-ask
+"""
+
+
+class House:
+    """One running API with everything behind it in reach."""
+
+    def __init__(self, folder: Path, *, twilio_auth_token: str | None = None) -> None:
+        self.database = Database(f"sqlite:///{folder / 'api.db'}", busy_timeout_s=0.3)
+        Base.metadata.create_all(self.database.engine)
+        self.clock = FakeClock(START)
+        self.log = MemoryLog()
+        self.status: dict[str, Any] = {"ready": True, "trouble": [], "roles": [], "partitions": [], "services": {}}
+        self.signer = LinkSigner(b"key", PUBLIC_URL)
+        self.services = Services(
+            database=self.database,
+            clock=self.clock,
+            signer=self.signer,
+            log=self.log,
+            admin_token=TOKEN,
+            public_url=PUBLIC_URL,
+            hand_on=hand_on,
+            dispatcher=Recipient(RecipientKind.DISPATCHER, outbox.DISPATCHER_ID, "Dispatcher", timezone="Europe/Paris"),
+            status=self._status,
+            twilio_auth_token=twilio_auth_token,
+        )
+        self.app = create_app(self.services)
+        self.client = TestClient(self.app, headers={"Authorization": f"Bearer {TOKEN}"}, follow_redirects=False)
+
+    def _status(self) -> Mapping[str, Any]:
+        return self.status
+
+    def browser(self, *, signed_in: bool = True) -> TestClient:
+        """A client with a cookie instead of a token."""
+        client = TestClient(self.app, headers={"Accept": "text/html"}, follow_redirects=False)
+        if signed_in:
+            client.get("/", params={"token": TOKEN})
+        return client
+
+    def apply(self, text: str = FLEET) -> None:
+        """Declare what `text` says."""
+        answer = self.client.post("/v1/apply", content=text)
+        assert answer.status_code == 200, answer.text
+
+    def documents(self, text: str = FLEET) -> Any:
+        return parse_documents(text)
+
+    def close(self) -> None:
+        self.client.close()
+        self.database.close()

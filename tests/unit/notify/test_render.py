@@ -1,0 +1,157 @@
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from domain.faults import Severity
+from domain.messages import Channel, MessageStage, MessageState
+from notify.render import TEMPLATES, Renderer
+from notify.segments import Encoding, Segments, foreign, segments
+from notify.wording import LANGUAGES, SAFETY, moment_of
+from tests.fakes.briefs import NOW, SHORT_LINK, brief
+
+
+@pytest.fixture(scope="module")
+def renderer():
+    return Renderer()
+
+
+def sms(renderer, stage, **changes):
+    rendered = renderer.render(stage, brief(stage, **changes), channel=Channel.SMS, now=NOW)
+    assert rendered.problem == ""
+    return rendered.content.text
+
+
+def email(renderer, stage, **changes):
+    rendered = renderer.render(stage, brief(stage, **changes), channel=Channel.EMAIL, now=NOW)
+    assert rendered.problem == ""
+    return rendered.content
+
+
+MOMENTS = [*MessageStage, SAFETY]
+
+
+def facts_of(moment):
+    return (MessageStage.OPENING, {"severity": Severity.SAFETY}) if moment == SAFETY else (moment, {})
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_every_text_message_fits_one_cheap_segment(renderer, moment, language):
+    stage, changes = facts_of(moment)
+    text = sms(renderer, stage, language=language, first_contact=True, **changes)
+    assert foreign(text) == ""
+    assert (segments(text), len(text)) == (Segments(Encoding.GSM_7, 1), len(text))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_every_moment_has_words_without_the_facts_a_rule_may_lack(renderer, moment, language):
+    stage, changes = facts_of(moment)
+    bare = {"says": {}, "notice": {}, "noun": {}, "skill": None, "place": "", "remote_try": "drain"}
+    text = sms(renderer, stage, language=language, **bare, **changes)
+    mail = email(renderer, stage, language=language, **bare, **changes)
+    assert "None" not in text + mail.text + mail.html + mail.subject
+    assert "  " not in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_every_email_has_a_subject_a_text_and_one_main_button(renderer, moment, language):
+    stage, changes = facts_of(moment)
+    mail = email(renderer, stage, language=language, **changes)
+    assert 0 < len(mail.subject) <= 78
+    assert "\n" not in mail.subject
+    assert SHORT_LINK in mail.text
+    assert mail.html.count("<a ") == 1
+    assert f'href="{SHORT_LINK}"' in mail.html
+    assert f'lang="{language}"' in mail.html
+
+
+def test_there_is_a_template_for_each_moment_language_and_form_and_no_other():
+    there = {str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.txt")}
+    wanted = {f"{form}/{m}.{lang}.txt" for form in ("sms", "email") for m in MOMENTS for lang in LANGUAGES}
+    assert there == wanted | {f"email/footer.{lang}.txt" for lang in LANGUAGES} | {"email/layout.txt"}
+
+
+class Opened(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+
+
+def test_a_name_cannot_become_markup(renderer):
+    mail = email(renderer, MessageStage.OPENING, sender="<img src=x>Thermia & Sons")
+    parser = Opened()
+    parser.feed(mail.html)
+    assert "img" not in parser.tags
+    assert "&lt;img src=x&gt;Thermia &amp; Sons" in mail.html
+    assert "<img src=x>Thermia & Sons" in mail.text
+
+
+def test_a_name_cannot_become_a_template(renderer):
+    assert "{{ 7 * 7 }}" in sms(renderer, MessageStage.OPENING, sender="{{ 7 * 7 }}")
+
+
+@pytest.mark.parametrize(
+    ("language", "wanted"),
+    [
+        ("en", "Thermia: fixed. Your heat pump has run normally since 14:10."),
+        ("fr", "Thermia : c'est réparé. Votre pompe marche normalement depuis 14 h 10."),
+    ],
+)
+def test_proof_comes_with_the_hour_in_the_persons_zone(renderer, language, wanted):
+    assert sms(renderer, MessageStage.RESOLVED, language=language).startswith(wanted)
+
+
+def test_a_language_we_do_not_speak_gets_english(renderer):
+    assert sms(renderer, MessageStage.OPENING, language="de").startswith("Thermia: your heat pump")
+    assert sms(renderer, MessageStage.OPENING, language="fr-CA").startswith("Thermia : votre pompe")
+
+
+def test_stop_is_named_on_the_first_contact_only(renderer):
+    assert sms(renderer, MessageStage.OPENING, first_contact=True).endswith(", STOP = opt out")
+    assert "STOP" not in sms(renderer, MessageStage.OPENING)
+
+
+def test_a_relapse_is_an_opening_for_those_never_told():
+    told = brief(MessageStage.RELAPSED)
+    assert moment_of(MessageStage.RELAPSED, told) == MessageStage.RELAPSED
+    never = replace(told, opening_state=MessageState.SUPPRESSED)
+    assert moment_of(MessageStage.RELAPSED, never) == MessageStage.OPENING_AFTER_REMOTE_TRY
+    assert moment_of(MessageStage.RELAPSED, replace(never, remote_try=None)) == MessageStage.OPENING
+
+
+def test_a_missing_fact_gives_the_plain_text_and_names_the_problem(renderer):
+    rendered = renderer.render(
+        MessageStage.ON_THE_WAY, brief(MessageStage.ON_THE_WAY, technician=None), channel=Channel.EMAIL, now=NOW
+    )
+    assert "on_the_way.en" in rendered.problem
+    assert rendered.content.text == f"Thermia: there is news about your heat pump: {SHORT_LINK}"
+    assert rendered.content.subject == "Thermia: there is news about your heat pump"
+
+
+def test_a_template_that_is_broken_or_missing_gives_the_plain_text_too(tmp_path):
+    (tmp_path / "sms").mkdir()
+    (tmp_path / "sms" / "opening.en.txt").write_text("{{ maker }")
+    for language in LANGUAGES:
+        rendered = Renderer(tmp_path).render(
+            MessageStage.OPENING, brief(language=language), channel=Channel.SMS, now=NOW
+        )
+        assert rendered.problem
+        assert SHORT_LINK in rendered.content.text
+
+
+def test_a_template_cannot_reach_into_the_program(tmp_path):
+    (tmp_path / "sms").mkdir()
+    (tmp_path / "sms" / "opening.en.txt").write_text("{{ maker.__class__.__mro__ }}")
+    rendered = Renderer(tmp_path).render(MessageStage.OPENING, brief(), channel=Channel.SMS, now=NOW)
+    assert rendered.problem
+
+
+def test_lookalike_blanks_and_quotes_do_not_cost_a_segment(renderer):
+    text = sms(renderer, MessageStage.OPENING, says={"en": "won\u2019t\u00a0start\u202fagain"})
+    assert "won't start again" in text

@@ -1,0 +1,245 @@
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from domain.errors import LeaseLost
+from domain.messages import Channel, MessageStage, MessageState, Refusal
+from domain.outbox import Content, Receipt
+from store import outbox
+from store.tables import Customer, Device, Event, Fault, Message, Meta, RuleVersion, Ticket, TimelineEntry
+from tests.fakes.outbox_rows import START, House
+
+
+@pytest.fixture
+def house(tmp_path):
+    built = House(tmp_path)
+    yield built
+    built.database.close()
+
+
+def submit(box, pending, *, channel=Channel.SMS):
+    box.submitting(
+        pending,
+        channel=channel,
+        address="+33612345678",
+        content=Content("hello"),
+        provider="twilio",
+        patience_s=10,
+    )
+
+
+def test_the_same_announcement_twice_makes_one_message(house):
+    assert house.plan() == [1]
+    assert house.plan() == []
+    assert house.plan(MessageStage.RELAPSED, "1") == [2]
+    assert house.plan(MessageStage.RELAPSED, "2") == [3]
+
+
+def test_an_opening_waits_for_the_hold_of_its_rule(house):
+    house.change(RuleVersion, ("overheat", 1), hold_s=60.0)
+    house.plan()
+    assert house.message().state == MessageState.HELD
+    assert house.message().not_before == START + timedelta(seconds=60)
+    assert house.outbox().take() is None
+    house.clock.advance(seconds=60)
+    assert house.outbox().take().id == 1
+
+
+def test_a_remote_try_has_used_up_the_hold(house):
+    house.change(RuleVersion, ("overheat", 1), hold_s=60.0)
+    house.clock.advance(minutes=5)
+    house.plan(MessageStage.OPENING_AFTER_REMOTE_TRY)
+    assert house.message().not_before == house.clock.now()
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"agents_only": True}, "this ticket is for agents only"),
+        ({"customer_id": None}, "there is no customer to tell"),
+    ],
+)
+def test_nobody_to_tell_is_noted_once(house, change, why):
+    house.change(Ticket, 1, **change)
+    assert house.plan() == []
+    assert house.plan() == []
+    with house.database.read() as session:
+        notes = session.query(TimelineEntry).filter_by(kind="nobody_told").all()
+    assert [note.detail["reason"] for note in notes] == [why]
+
+
+def test_each_stage_goes_to_its_audience(house):
+    house.plan(MessageStage.VISIT_OFFER, technician_id="t-1", visit_id=7)
+    house.plan(MessageStage.NO_TECHNICIAN)
+    house.plan(MessageStage.OPENING)
+    with house.database.read() as session:
+        who = [(one.recipient_kind, one.recipient_id, one.visit_id) for one in session.query(Message)]
+    assert who == [("technician", "t-1", 7), ("dispatcher", "dispatcher", None), ("customer", "c-1", None)]
+
+
+def test_a_brief_holds_the_facts_as_they_are_now(house):
+    house.plan()
+    house.change(Fault, 1, state="resolved")
+    house.change(Device, "hp-1", muted_until=START + timedelta(hours=1))
+    brief = house.outbox().take().brief
+    assert (brief.still_firing, brief.muted, brief.ticket_open) == (False, True, True)
+    assert (brief.sender, brief.noun["fr"], brief.says["en"]) == ("Thermia", "pompe", "stops too often")
+    assert brief.recipient.timezone == "Europe/Paris"
+    assert brief.link.startswith("https://prv.nt/c/1.")
+    assert brief.evidence_age_s == 1.0
+    assert brief.first_contact
+
+
+def test_a_ticket_without_a_fault_is_always_true(house):
+    house.plan()
+    house.change(Fault, 1, ticket_id=None)
+    assert house.outbox().take().brief.still_firing
+
+
+def test_a_leased_message_is_nobody_elses_until_the_lease_runs_out(house):
+    house.plan()
+    first, second = house.outbox("one"), house.outbox("two")
+    mine = first.take()
+    assert second.take() is None
+    house.wall.advance(outbox.TAKE_LEASE_S)
+    theirs = second.take()
+    assert theirs.lease > mine.lease
+    with pytest.raises(LeaseLost):
+        submit(first, mine)
+    submit(second, theirs)
+    assert house.message().attempts == 1
+
+
+def test_danger_goes_first(house):
+    house.plan(MessageStage.NO_TECHNICIAN)
+    with house.database.write() as session:
+        columns = {c.name: getattr(session.get_one(Ticket, 1), c.name) for c in Ticket.__table__.columns}
+        session.add(Ticket(**{**columns, "id": 2, "family": "gas", "severity": "safety"}))
+        session.flush()
+        outbox.plan(session, outbox.Announce(2, MessageStage.CALL_WANTED), now=house.clock.now())
+    assert house.outbox().take().brief.ticket_id == 2
+
+
+def test_acceptance_is_told_to_timeline_and_feed_without_texts_in_the_feed(house):
+    house.plan()
+    box = house.outbox()
+    pending = box.take()
+    submit(box, pending)
+    box.accepted(pending, Receipt("SM1", MessageState.ACCEPTED), attempt=1)
+    assert house.message().state == MessageState.ACCEPTED
+    with house.database.read() as session:
+        entry = session.query(TimelineEntry).filter_by(kind="message_accepted").one()
+        feed = session.query(Event).filter_by(kind="message.accepted").one()
+    assert (entry.detail["body"], entry.detail["channel"], entry.detail["stage"]) == ("hello", "sms", "opening")
+    assert "hello" not in str(feed.body)
+    assert "+33" not in str(feed.body)
+
+
+def test_a_sender_that_lost_its_lease_still_brings_home_the_proof(house):
+    house.plan()
+    slow, other = house.outbox("slow"), house.outbox("other")
+    pending = slow.take()
+    submit(slow, pending)
+    house.wall.advance(11)
+    doubt = other.take()
+    other.in_doubt(doubt, reason="nobody knows")
+    slow.accepted(pending, Receipt("SM1", MessageState.ACCEPTED), attempt=1)
+    assert house.message().state == MessageState.ACCEPTED
+    assert house.message().provider_id == "SM1"
+
+
+def test_receipts_out_of_order_move_only_forwards(house):
+    house.plan()
+    box = house.outbox()
+    pending = box.take()
+    submit(box, pending)
+    box.accepted(pending, Receipt("SM1", MessageState.ACCEPTED), attempt=1)
+    for state in (MessageState.DELIVERED, MessageState.SENT, MessageState.DELIVERED):
+        with house.database.write() as session:
+            assert outbox.receipt(session, Receipt("SM1", state), now=house.clock.now())
+    assert house.message().state == MessageState.DELIVERED
+    assert house.timeline().count("message_delivered") == 1
+    assert "message_sent" not in house.timeline()
+
+
+def test_a_receipt_ends_a_doubt_by_the_message_it_names(house):
+    house.plan()
+    box = house.outbox()
+    pending = box.take()
+    submit(box, pending)
+    with house.database.write() as session:
+        assert outbox.receipt(session, Receipt("SM9", MessageState.SENT), now=house.clock.now(), message_id=1)
+    assert (house.message().state, house.message().provider_id) == (MessageState.SENT, "SM9")
+    assert "message_accepted" in house.timeline()
+    box.accepted(pending, Receipt("SM9", MessageState.ACCEPTED), attempt=1)
+    assert house.message().state == MessageState.SENT
+    house.wall.advance(100)
+    assert box.take() is None
+
+
+def test_a_receipt_for_nobody_is_not_ours(house):
+    with house.database.write() as session:
+        assert not outbox.receipt(session, Receipt("SM0", MessageState.SENT), now=house.clock.now())
+
+
+def test_a_stop_that_only_the_carrier_knew_becomes_the_customers_wish(house):
+    house.plan()
+    box = house.outbox()
+    pending = box.take()
+    submit(box, pending)
+    box.channel_refused(pending, refusal=Refusal.OPTED_OUT, reason="21610")
+    again = box.take()
+    assert again.refused == {Channel.SMS}
+    assert again.brief.recipient.opted_out == {Channel.SMS}
+
+
+@pytest.mark.parametrize(("refusal", "wishes"), [(Refusal.BAD_ADDRESS, set()), (Refusal.OPTED_OUT, {Channel.SMS})])
+def test_a_receipt_that_the_number_will_never_do_sends_it_on(house, refusal, wishes):
+    house.plan()
+    box = house.outbox()
+    pending = box.take()
+    submit(box, pending)
+    box.accepted(pending, Receipt("SM1", MessageState.ACCEPTED), attempt=1)
+    told = Receipt("SM1", MessageState.UNDELIVERED, code="30006", refusal=refusal)
+    for _ in range(2):
+        with house.database.write() as session:
+            outbox.receipt(session, told, now=house.clock.now())
+    again = box.take()
+    assert (again.refused, again.attempt) == ({Channel.SMS}, 1)
+    assert again.brief.recipient.opted_out == wishes
+    assert house.timeline() == ["message_accepted", "message_undelivered"]
+    submit(box, again, channel=Channel.EMAIL)
+    box.accepted(again, Receipt("<2@mail>", MessageState.ACCEPTED), attempt=2)
+    assert (house.message().channel, house.message().state) == ("email", MessageState.ACCEPTED)
+
+
+def test_a_pause_is_known(house):
+    assert not house.outbox().paused()
+    house.add(Meta(key=outbox.SENDING_PAUSED, value="1"))
+    assert house.outbox().paused()
+    house.change(Meta, outbox.SENDING_PAUSED, value="0")
+    assert not house.outbox().paused()
+
+
+def test_facts_that_cannot_be_read_do_not_block_the_queue(house):
+    house.plan(MessageStage.OPENING)
+    house.plan(MessageStage.NO_TECHNICIAN)
+    with house.database.write() as session:
+        session.execute(text("UPDATE customers SET quiet_from = 'rubbish'"))
+    box = house.outbox()
+    with pytest.raises(ValueError, match="rubbish"):
+        box.take()
+    with pytest.raises(ValueError, match="rubbish"):  # the dispatcher's brief names the customer too
+        box.take()
+    house.change(Customer, "c-1", quiet_from=None)
+    assert box.take() is None
+    house.wall.advance(outbox.TAKE_LEASE_S)
+    assert {box.take().id, box.take().id} == {1, 2}
+
+
+def test_the_house_works_without_a_time_zone_that_exists(house):
+    house.plan()
+    house.change(Customer, "c-1", timezone="Europe/Atlantis")
+    house.change(Device, "hp-1", timezone="Europe/Brussels")
+    assert house.outbox().take().brief.recipient.timezone == "Europe/Brussels"
