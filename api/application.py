@@ -10,7 +10,19 @@ from api import errors, guard
 from api.headers import BodyLimit, SecurityHeaders
 from api.pages import console, customer, sandbox, sign_in, status, technician, ticket, ticket_actions
 from api.pages import devices as device_pages
-from api.routes import applying, collections, devices, faults, health, hooks, messages, operations, rules, tickets, visits
+from api.routes import (
+    applying,
+    collections,
+    devices,
+    faults,
+    health,
+    hooks,
+    messages,
+    operations,
+    rules,
+    tickets,
+    visits,
+)
 from api.services import Services
 
 STATIC = Path(__file__).resolve().parent / "static"

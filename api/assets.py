@@ -48,7 +48,9 @@ def missing(vendor: Path = VENDOR) -> list[str]:
 def check(vendor: Path = VENDOR) -> None:
     """Raises ConfigError with the cure when pages could not be served whole."""
     if absent := missing(vendor):
-        raise ConfigError(f"the pages' parts are missing ({', '.join(absent)}); run `make setup` (python -m api.assets)")
+        raise ConfigError(
+            f"the pages' parts are missing ({', '.join(absent)}); run `make setup` (python -m api.assets)"
+        )
 
 
 def _npm_ci(root: Path) -> None:

@@ -1,7 +1,7 @@
-"""The only place that knows HTTP codes: every error becomes RFC 9457 problem+json, or for a browser a page that says it.
+"""The only place that knows HTTP codes: every error becomes RFC 9457 problem+json, or for a browser a page.
 
-    NotFound 404 · IllegalTransition 409 with the legal moves · other Conflict 409 · SourceError and validation 422 with
-    file, line and key · Unauthorized 401 · Forbidden 403 · LogUnavailable, StoreUnavailable 503 with Retry-After
+NotFound 404 · IllegalTransition 409 with the legal moves · other Conflict 409 · SourceError and validation 422 with
+file, line and key · Unauthorized 401 · Forbidden 403 · LogUnavailable, StoreUnavailable 503 with Retry-After
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -80,7 +80,9 @@ def problem_of(exc: Exception) -> Problem:
             return Problem(422, "Invalid source", str(exc), {"errors": [source_fields(exc)]})
         case ExceptionGroup():
             faults = list(source_errors(exc))
-            return Problem(422, "Invalid source", f"{len(faults)} errors", {"errors": [source_fields(e) for e in faults]})
+            return Problem(
+                422, "Invalid source", f"{len(faults)} errors", {"errors": [source_fields(e) for e in faults]}
+            )
         case RequestValidationError():
             faults_in = [_field(error) for error in exc.errors()]
             detail = "; ".join(f"{fault['key']}: {fault['problem']}" for fault in faults_in)

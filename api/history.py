@@ -8,7 +8,7 @@ from domain.clock import to_ms
 from domain.telemetry import Value, partition_of
 
 LATE = timedelta(minutes=5)
-"""How much later than its event time a reading may be received and still be looked for; a stamp is at most that early."""
+"""A stamp runs ahead of the receive time by that much at most, and the log is searched by receive time."""
 
 Series = list[tuple[int, Value]]
 """(event time in epoch ms, value), in order of event time, each time once."""

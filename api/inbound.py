@@ -38,19 +38,17 @@ def receive(
     """
     who = person or (find_person(session, channel, address) if channel != "web" else None)
     intent = intent or understand(text, language=who.language if who else "en")
-    kind = _kind(who)
+    heard = {"channel": channel, "address": address or _address(who, channel), "intent": intent, "body": text}
+    kind, key = _kind(who), who.id if who else None
     inbound_id = insert_once(
         session,
         Inbound,
         provider_id=provider_id,
-        channel=channel,
-        address=address or _address(who, channel),
         recipient_kind=kind,
-        recipient_id=who.id if who else None,
+        recipient_id=key,
         ticket_id=ticket_id,
-        intent=intent,
-        body=text,
         at=now,
+        **heard,
     )
     if inbound_id is None:
         return []

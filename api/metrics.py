@@ -1,6 +1,7 @@
 """What Prometheus reads: counted in SQL and in the roles' reports, so every process that serves `api` says the same."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -52,7 +53,9 @@ def _from_tables(session: Session) -> Iterator[Metric]:
         messages.add_metric([channel or "none", state], count)
     yield messages
     letters = CounterMetricFamily("prevenant_dead_letters", "Bad input", labels=["reason"])
-    for reason, count in session.execute(select(DeadLetter.reason, func.sum(DeadLetter.count)).group_by(DeadLetter.reason)):
+    for reason, count in session.execute(
+        select(DeadLetter.reason, func.sum(DeadLetter.count)).group_by(DeadLetter.reason)
+    ):
         letters.add_metric([reason], count)
     yield letters
     detection = session.execute(select(Fault.received_at, Fault.detected_at)).all()
@@ -63,7 +66,9 @@ def _from_tables(session: Session) -> Iterator[Metric]:
         .where(Message.accepted_at.is_not(None), Message.stage.like("opening%"))
         .group_by(Fault.id, Fault.received_at)
     )
-    yield _histogram("prevenant_notification_seconds", "Sample received to provider accepted", session.execute(told).all())
+    yield _histogram(
+        "prevenant_notification_seconds", "Sample received to provider accepted", session.execute(told).all()
+    )
 
 
 def _from_reports(house: Services) -> Iterator[Metric]:
@@ -72,23 +77,25 @@ def _from_reports(house: Services) -> Iterator[Metric]:
     samples = CounterMetricFamily("prevenant_samples_evaluated", "Samples evaluated by rules")
     lag = GaugeMetricFamily("prevenant_log_lag", "Log messages not evaluated yet", labels=["partition"])
     total_readings, total_samples = 0.0, 0.0
-    for role in house.status().get("roles", []):
-        detail = role.get("detail") or {}
-        listener = str(detail.get("listener") or role.get("instance") or role.get("role"))
+    found = house.status()
+    for role in found.get("roles", []):
+        # `status` may lay a role's own figures beside its name, or below `detail`.
+        said = {**role, **(role.get("detail") or {})}
+        listener = str(said.get("instance") or said.get("role"))
         for outcome, key in (("accepted", "uplinks"), ("dead_letter", "dead_letters")):
-            if isinstance(count := detail.get(key), int | float):
+            if isinstance(count := said.get(key), int | float):
                 uplinks.add_metric([listener, outcome], count)
-        total_readings += _number(detail.get("readings"))
-        total_samples += _number(detail.get("samples"))
-        for partition, behind in (detail.get("lag") or {}).items():
-            lag.add_metric([str(partition)], _number(behind))
+        total_readings += _number(said.get("readings"))
+        total_samples += _number(said.get("samples"))
+    for partition in found.get("partitions", []):
+        lag.add_metric([str(partition["partition"])], _number(partition.get("lag")))
     readings.add_metric([], total_readings)
     samples.add_metric([], total_samples)
     yield from (uplinks, readings, samples, lag)
 
 
-def _histogram(name: str, words: str, spans: Sequence[object]) -> HistogramMetricFamily:
-    seconds = [(end - start).total_seconds() for start, end in spans if end is not None]  # type: ignore[misc]
+def _histogram(name: str, words: str, spans: Iterable[Any]) -> HistogramMetricFamily:
+    seconds = [(row[1] - row[0]).total_seconds() for row in spans if row[1] is not None]
     buckets = [(str(edge), float(sum(value <= edge for value in seconds))) for edge in BUCKETS_S]
     family = HistogramMetricFamily(name, words)
     family.add_metric([], [*buckets, ("+Inf", float(len(seconds)))], sum(seconds))

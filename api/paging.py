@@ -13,6 +13,7 @@ from sqlalchemy import Select, literal, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from domain.errors import SourceError
+from store.tables.base import UtcDateTime
 
 Item = TypeVar("Item")
 MAX_LIMIT = 500
@@ -81,12 +82,14 @@ def _open(cursor: str, columns: Sequence[InstrumentedAttribute[Any]]) -> list[An
         texts = json.loads(urlsafe_b64decode(cursor.encode()))
         return [_typed(text, column) for text, column in zip(texts, columns, strict=True)]
     except (ValueError, TypeError) as exc:
-        raise SourceError("this cursor is not one of ours", cure="pass `next` of the page before", key="cursor") from exc
+        raise SourceError(
+            "this cursor is not one of ours", cure="pass `next` of the page before", key="cursor"
+        ) from exc
 
 
 def _typed(text: Any, column: InstrumentedAttribute[Any]) -> Any:
-    kind = column.type.python_type
-    value = datetime.fromisoformat(text) if kind is datetime else text
-    if not isinstance(value, kind):
-        raise TypeError(f"{value!r} is no {kind.__name__}")
-    return literal(value, column.type)
+    if isinstance(column.type, UtcDateTime):
+        return literal(datetime.fromisoformat(text), column.type)
+    if not isinstance(text, column.type.python_type):
+        raise TypeError(f"{text!r} does not fit {column.key}")
+    return literal(text, column.type)

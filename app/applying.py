@@ -52,7 +52,7 @@ def _read(path: Path) -> Iterable[Document]:
     for file in files:
         for document in read_documents(file):
             # A scenario is the simulator's, and lies beside the manifests that it needs.
-            if document.data.get("kind") != "scenario":
+            if document.kind != "scenario":
                 yield document
 
 

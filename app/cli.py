@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from typer.exceptions import TyperException
 
 from app.settings import ROLES, Settings, load_settings
@@ -19,8 +18,6 @@ cli = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def main() -> NoReturn:
@@ -108,9 +105,8 @@ def replay(
         speed=speed,
         time_column=time_column,
         device=device,
-        ignore=[name for item in ignore or [] for name in item.split(",")],
+        ignore=ignore or [],
         delimiter=delimiter,
-        console=errors,
     )
 
 
@@ -160,4 +156,3 @@ def migrate() -> int:
     bring(settings.database)
     typer.echo("the schema is current")
     return 0
-

@@ -1,4 +1,7 @@
-"""The clock role: does what is due, and moves control entries into the log. APScheduler only ticks; due times are rows."""
+"""The clock role: does what is due, and moves control entries into the log.
+
+APScheduler only ticks: due times are rows.
+"""
 
 import os
 import socket

@@ -24,7 +24,7 @@ from domain.errors import ConfigError, PrevenantError
 
 ONCE_TIMEOUT_S = 112.0
 READY_TIMEOUT_S = 40.0
-START_UP = timedelta(seconds=10)
+START_UP = timedelta(seconds=12)
 """The day begins when the service is likely to be up."""
 HOME_FLEET = Path("examples/home_fleet")
 
@@ -158,9 +158,18 @@ def _processes(environment: Mapping[str, str], fleet: Path, folder: Path) -> Ite
             _wait_ready(serve, folder)
             _apply(fleet, environment)
             simulator = _spawn(
-                ["-m", "devices_sim", "--scenario", str(fleet / "scenario.yaml"), "--api", url,
-                 "--mqtt", f"mqtt://127.0.0.1:{environment['PREVENANT_MQTT_PORT']}"],
-                environment, log,
+                [
+                    "-m",
+                    "devices_sim",
+                    "--scenario",
+                    str(fleet / "scenario.yaml"),
+                    "--api",
+                    url,
+                    "--mqtt",
+                    f"mqtt://127.0.0.1:{environment['PREVENANT_MQTT_PORT']}",
+                ],
+                environment,
+                log,
             )
             yield surface
         finally:

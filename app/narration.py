@@ -11,17 +11,18 @@ from app.surface import Surface, Unreachable
 
 Entry = Mapping[str, Any]
 
-PHRASES: dict[str, tuple[str, str, Callable[[Entry], str]]] = {
-    # kind: (mark, style, words)
-    "onset": ("·", "yellow", lambda d: "first bad reading"),
+Words = str | Callable[[Entry], str]
+
+PHRASES: dict[str, tuple[str, str, Words]] = {
+    "onset": ("·", "yellow", "first bad reading"),
     "fault_fired": ("!", "red", lambda d: f"fault: {_title(d)}"),
-    "ticket_opened": ("+", "bold", lambda d: "ticket opened"),
-    "ticket_reopened": ("+", "bold", lambda d: "ticket reopened: it came back"),
+    "ticket_opened": ("+", "bold", "ticket opened"),
+    "ticket_reopened": ("+", "bold", "ticket reopened: it came back"),
     "command_queued": ("→", "cyan", lambda d: f"trying from afar: {d.get('name', 'command')}"),
     "command_done": ("←", "cyan", lambda d: f"device did it: {d.get('name', 'command')}"),
     "command_failed": ("←", "red", lambda d: f"device could not: {d.get('detail') or d.get('name', 'command')}"),
-    "command_timed_out": ("←", "red", lambda d: "no answer from the device"),
-    "verify_failed": ("·", "yellow", lambda d: "telemetry says that it did not help"),
+    "command_timed_out": ("←", "red", "no answer from the device"),
+    "verify_failed": ("·", "yellow", "telemetry says that it did not help"),
     "message_accepted": ("✉", "magenta", lambda d: f"{_whom(d)}: “{_one_line(d.get('body'))}”"),
     "message_held": ("·", "dim", lambda d: f"message waits: {d.get('reason', '')}"),
     "message_suppressed": ("·", "dim", lambda d: f"nobody told: {d.get('reason', '')}"),
@@ -29,12 +30,12 @@ PHRASES: dict[str, tuple[str, str, Callable[[Entry], str]]] = {
     "visit_offered": ("⌂", "blue", lambda d: f"visit offered to {d.get('technician', 'a technician')}"),
     "visit_declined": ("⌂", "yellow", lambda d: f"{d.get('technician', 'technician')} declines"),
     "visit_accepted": ("⌂", "blue", lambda d: f"{d.get('technician', 'technician')} accepts"),
-    "visit_en_route": ("⌂", "blue", lambda d: "technician on the way"),
-    "visit_on_site": ("⌂", "blue", lambda d: "technician has arrived"),
-    "visit_completed": ("⌂", "blue", lambda d: "repair done; telemetry must prove it"),
-    "fault_cleared": ("✓", "green", lambda d: "telemetry reads normal again"),
-    "ticket_resolved": ("✓", "bold green", lambda d: "resolved: telemetry stayed healthy"),
-    "ticket_closed": ("✓", "bold green", lambda d: "ticket closed"),
+    "visit_en_route": ("⌂", "blue", "technician on the way"),
+    "visit_on_site": ("⌂", "blue", "technician has arrived"),
+    "visit_completed": ("⌂", "blue", "repair done; telemetry must prove it"),
+    "fault_cleared": ("✓", "green", "telemetry reads normal again"),
+    "ticket_resolved": ("✓", "bold green", "resolved: telemetry stayed healthy"),
+    "ticket_closed": ("✓", "bold green", "ticket closed"),
 }
 
 
@@ -54,7 +55,9 @@ class Narrator:
         self._console.print("[bold]Prevenant[/bold]  twelve products, their owners, four technicians: a working day")
         self._console.print(f"  Console   [link]{url}/?token={token}[/link]", soft_wrap=True)
         self._console.print(f"  Phones    {url}/sandbox     what each person gets; answer as one of them")
-        self._console.print(f"  Clock     {start or 'real time'}, five minutes pass in a second;  Ctrl-C ends", style="dim")
+        self._console.print(
+            f"  Clock     {start or 'real time'}, five minutes pass in a second;  Ctrl-C ends", style="dim"
+        )
         self._console.print()
 
     def tell(self) -> None:
@@ -87,10 +90,15 @@ class Narrator:
     def _line(self, ticket: Entry, entry: Entry) -> None:
         if entry["kind"] not in PHRASES:
             return
-        mark, style, words = PHRASES[entry["kind"]]
+        mark, style, phrase = PHRASES[entry["kind"]]
+        words = phrase if isinstance(phrase, str) else phrase(entry["detail"])
         at = datetime.fromisoformat(str(entry["at"])).strftime("%H:%M")
         line = Text.assemble(
-            (f"{at}  ", "dim"), (f"{mark} ", style), (f"{ticket['device_id']:<12}", "bold"), " ", (words(entry["detail"]), "")
+            (f"{at}  ", "dim"),
+            (f"{mark} ", style),
+            (f"{ticket['device_id']:<12}", "bold"),
+            " ",
+            words,
         )
         self._console.print(line, soft_wrap=True)
 

@@ -1,11 +1,11 @@
 """The flow on one page: what each step asks of its neighbours is handed on here, in the same transaction.
 
-    devices → ingest → reading log → rules ─┐
-                                            ▼
-                             tickets ⇄ dispatch      (this module joins them)
-                                │         │
-                                ▼         ▼
-                              outbox: messages, device commands → notify, ingest
+devices → ingest → reading log → rules ─┐
+                                        ▼
+                         tickets ⇄ dispatch      (this module joins them)
+                            │         │
+                            ▼         ▼
+                          outbox: messages, device commands → notify, ingest
 """
 
 from collections import deque

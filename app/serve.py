@@ -89,7 +89,7 @@ def _greet(settings: Settings, installation: Installation, say: Callable[[str], 
     say(f"  Look      {address}/?token={installation.admin_token}")
     say(f"  Token     {installation.admin_token}   (printed once; kept in {settings.token_file})")
     say("  Try       prevenant apply examples/home_fleet     then open the page above")
-    say(f"            mqtt://127.0.0.1:{settings.mqtt_port}, topic devices/DEVICE/telemetry, payload {{\"temp\": 21.5}}")
+    say(f'            mqtt://127.0.0.1:{settings.mqtt_port}, topic devices/DEVICE/telemetry, payload {{"temp": 21.5}}')
     say("  Stop      Ctrl-C")
     say("")
 
@@ -122,10 +122,10 @@ def _only_one(data_dir: Path) -> Iterator[IO[str]]:
             file.seek(0)
             holder = file.read().strip() or "another process"
             raise ConfigError(
-                f"{data_dir} is in use by prevenant serve (pid {holder}); stop it, or set PREVENANT_DATA_DIR to another folder"
+                f"{data_dir} is in use by prevenant serve (pid {holder}); "
+                "stop it, or set PREVENANT_DATA_DIR to another folder"
             ) from exc
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         yield file
-

@@ -38,7 +38,9 @@ def gather(settings: Settings, database: Database) -> dict[str, Any]:
         "ready": not missing,
         "trouble": trouble,
         "roles": [_role(report) for report in roles],
-        "partitions": [p | {"lag": max(0, ends.get(p["partition"], p["position"]) - p["position"])} for p in partitions],
+        "partitions": [
+            p | {"lag": max(0, ends.get(p["partition"], p["position"]) - p["position"])} for p in partitions
+        ],
         "services": _services(settings),
     }
 

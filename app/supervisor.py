@@ -48,7 +48,7 @@ class Child:
                 stderr=stream,
                 # Its own group: Ctrl-C reaches the supervisor alone, which then stops all in order.
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one thread here
             )
         finally:
             if stream:

@@ -12,7 +12,7 @@ from typing import Any
 
 from devices_sim.faults import Effects, Fault, effects_of
 from devices_sim.products import Model, Moment, Values, new_model, noise
-from devices_sim.scenario import Scenario, span
+from devices_sim.scenario import Scenario, daily_starts, span
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def build_fleet(scenario: Scenario, *, start: datetime) -> dict[str, Device]:
     return {
         device_id: Device(
             device_id,
-            new_model(plan.model, cycles=plan.cycles),
+            new_model(plan.model, cycles=daily_starts(plan.cycles, start=start)),
             seed=scenario.seed,
             faults=planned_faults(scenario, device_id, start=start),
         )

@@ -130,12 +130,12 @@ class Washer:
 Model = HeatPump | WaterPump | Washer
 
 
-def new_model(name: str, *, cycles: Sequence[str] = ()) -> Model:
-    """A product fresh from the factory; `cycles` are a washer's daily starts as HH:MM, UTC."""
+def new_model(name: str, *, cycles: Sequence[tuple[int, int]] = ()) -> Model:
+    """A product fresh from the factory; `cycles` are a washer's daily starts as (hour, minute), UTC."""
     makers: Mapping[str, Callable[[], Model]] = {
         "heatpump": HeatPump,
         "waterpump": WaterPump,
-        "washer": lambda: Washer(tuple(_hour_minute(text) for text in cycles)) if cycles else Washer(),
+        "washer": lambda: Washer(tuple(cycles)) if cycles else Washer(),
     }
     if name not in makers:
         raise ValueError(f"no model {name!r}; there are {', '.join(makers)}")
@@ -185,8 +185,3 @@ def _bump(hour: float, peak: float, width: float) -> float:
 def _approach(value: float, target: float, dt_s: float, tau_s: float) -> float:
     """First-order lag: after `tau_s` seconds 63 % of the way is done."""
     return target + (value - target) * math.exp(-dt_s / tau_s)
-
-
-def _hour_minute(text: str) -> tuple[int, int]:
-    hour, _, minute = text.partition(":")
-    return int(hour), int(minute)

@@ -16,7 +16,7 @@ from devices_sim.clock import StoryClock, read_clock
 from devices_sim.fleet import Device, build_fleet, first_sample, parse_command, telemetry
 from devices_sim.people import People
 from devices_sim.rest import Api
-from devices_sim.scenario import Scenario, read_scenario, span
+from devices_sim.scenario import Scenario, read_scenario, span, story_start
 from devices_sim.uplink import Broker, Message, Uplink
 
 log = logging.getLogger(__name__)
@@ -56,10 +56,10 @@ class Simulator:
         self._new_client = new_client or self._broker.client
         self._api = Api(api_url, token=token) if api_url else None
         self._every = span(scenario.every)
-        self.start_at = clock.now()
+        self.start_at = story_start(scenario, now=clock.now())
         self.fleet: dict[str, Device] = build_fleet(scenario, start=self.start_at)
         self._due = [
-            (first_sample(device, after=self.start_at, every=self._every), device) for device in sorted(self.fleet)
+            (first_sample(device, after=clock.now(), every=self._every), device) for device in sorted(self.fleet)
         ]
         heapq.heapify(self._due)
         self._lines = self._build_lines()

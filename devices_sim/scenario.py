@@ -1,18 +1,21 @@
 """The story as its file tells it: which products there are, what breaks when, and who answers what."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 import yaml
 
+from devices_sim.clock import read_clock
 from devices_sim.faults import FaultKind, Restart
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 Span = Annotated[str, msgspec.Meta(pattern=r"^(\d+[smhd])+$")]
 """A duration of simulated time: 30s, 5m, 1h30m."""
+EARLY = timedelta(hours=6)
+"""A clock that shows no more than this before the story's hour is waited for."""
 DeviceId = Annotated[str, msgspec.Meta(pattern=r"^[^\s/+#\x00-\x1f]{1,128}$")]
 
 
@@ -21,8 +24,8 @@ class DevicePlan(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     model: Literal["heatpump", "washer", "waterpump"]
     firmware: str = "1.0.0"
-    cycles: tuple[Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")], ...] = ()
-    """A washer's daily starts, HH:MM in UTC."""
+    cycles: tuple[Annotated[str, msgspec.Meta(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|\+(\d+[smhd])+)$")], ...] = ()
+    """A washer's daily starts: HH:MM in UTC, or +15m after the start of the story."""
 
 
 class FaultPlan(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -76,6 +79,7 @@ class Scenario(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         unknown = named - self.devices.keys()
         if unknown:
             raise ValueError(f"no such device: {', '.join(sorted(unknown))}; devices: lists them all")
+        read_clock(self.clock)
         if not self.devices:
             raise ValueError("devices: needs at least one")
         if span(self.every) <= timedelta():
@@ -88,6 +92,18 @@ def read_scenario(path: Path) -> Scenario:
         return msgspec.convert(yaml.safe_load(path.read_text("utf-8")), Scenario)
     except (msgspec.ValidationError, yaml.YAMLError) as exc:
         raise ValueError(f"{path}: {exc}") from exc
+
+
+def story_start(scenario: Scenario, *, now: datetime) -> datetime:
+    """When the story begins: at the hour it is meant for if that is near, so that an early riser waits; else now."""
+    meant = read_clock(scenario.clock).start if scenario.clock else now
+    return meant if timedelta() < meant - now < EARLY else now
+
+
+def daily_starts(cycles: tuple[str, ...], *, start: datetime) -> list[tuple[int, int]]:
+    """(hour, minute) in UTC of each wash."""
+    moments = (start + span(text) if text.startswith("+") else time.fromisoformat(text) for text in cycles)
+    return [(moment.hour, moment.minute) for moment in moments]
 
 
 def span(text: str) -> timedelta:

@@ -57,7 +57,7 @@ class Broker:
             client.username_pw_set(self.username, self.password)
         if self.tls:
             client.tls_set()
-        client.reconnect_delay_set(1, 5)
+        client.reconnect_delay_set(1, 2)
         return client
 
 

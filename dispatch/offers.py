@@ -26,6 +26,7 @@ from domain.errors import NotFound
 from domain.messages import MessageStage
 from domain.tickets import Announce, Effect, TicketState, VisitState, WorkOrderState
 from store import due, events, timeline
+from store.locking import locked
 from store.tables import Technician, Ticket, Visit, WorkOrder
 from tickets.lifecycle import find_ticket, is_open, playbook_of, shift, tell
 
@@ -198,7 +199,7 @@ def _lapse(session: Session, visit: Visit, *, now: datetime) -> list[Effect]:
 
 def _time_is_gone(session: Session, visit: Visit, *, now: datetime) -> bool:
     # Locked, so that two offers cannot be accepted for the same hours side by side.
-    technician = session.scalar(select(Technician).where(Technician.id == visit.technician_id).with_for_update())
+    technician = session.scalar(locked(select(Technician).where(Technician.id == visit.technician_id)))
     if technician is None:
         raise NotFound("technician", visit.technician_id)
     return is_double(session, visit) or now >= visit.window_end

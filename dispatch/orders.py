@@ -15,7 +15,9 @@ from domain.errors import IllegalTransition, NotFound, SourceError
 from domain.people import Place
 from domain.tickets import VISIT_MOVES, VisitState, WorkOrderState
 from store import events, timeline
+from store.locking import locked
 from store.tables import Device, Technician, Ticket, Visit, WorkOrder
+from tickets.lifecycle import find_ticket
 
 UNDER_WAY = frozenset({VisitState.EN_ROUTE, VisitState.ON_SITE, VisitState.PAUSED})
 PROMISED = UNDER_WAY | {VisitState.ACCEPTED}
@@ -46,16 +48,18 @@ def order_state(visits: Sequence[VisitState]) -> WorkOrderState:
 
 def find_visit(session: Session, visit_id: int) -> Visit:
     """The visit, locked against other writers. Raises NotFound."""
-    visit = session.scalar(select(Visit).where(Visit.id == visit_id).with_for_update())
-    if visit is None:
+    ticket_id = session.scalar(select(Visit.ticket_id).where(Visit.id == visit_id))
+    if ticket_id is None:
         raise NotFound("visit", visit_id)
-    return visit
+    # Everybody locks the ticket first, so that no two wait for each other.
+    find_ticket(session, ticket_id)
+    return session.scalars(locked(select(Visit).where(Visit.id == visit_id))).one()
 
 
 def open_order(session: Session, ticket_id: int) -> WorkOrder | None:
     """The one open work order of a ticket, if there is one."""
     query = select(WorkOrder).where(WorkOrder.ticket_id == ticket_id, WorkOrder.state.in_(ORDER_OPEN))
-    return session.scalar(query.with_for_update())
+    return session.scalar(locked(query))
 
 
 def visits_of(session: Session, order: WorkOrder) -> Sequence[Visit]:

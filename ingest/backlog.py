@@ -13,6 +13,9 @@ from ingest.decode import Answer, decode
 from ingest.ledger import ReadingLog, Registry
 from ingest.topics import Address, address
 
+Between = Callable[[Callable[[], None]], None]
+"""Runs something between two batches of readings, and returns when it is done."""
+
 HORIZON_MS = 3_600_000
 _DEVICES_AT_ONCE = 50
 _READINGS_AT_ONCE = 1000
@@ -30,21 +33,33 @@ class Backlog:
         *,
         partitions: int,
         kept_of: "SimpleQueue[str]",
+        between: Between,
     ) -> None:
         self._registry, self._log, self._book, self._clock = registry, log, book, clock
-        self._partitions, self._kept_of = partitions, kept_of
+        self._partitions, self._kept_of, self._between = partitions, kept_of, between
+        self._opened: set[str] = set()
 
     def step(self) -> None:
         """Admit those who are registered. Raises LogUnavailable or StoreUnavailable; the next step does it again."""
         candidates = self._registry.candidates()[:_DEVICES_AT_ONCE]
-        for device_id in candidates:
-            self._take_in(device_id)
+        self._opened.intersection_update(candidates)
+        fresh = [device_id for device_id in candidates if device_id not in self._opened]
+        self._take_in_all(fresh)
+        if fresh:
+            # What came during that, and the opening itself, while no batch is under way: nothing overtakes anything.
+            self._between(lambda: self._open(fresh))
         self._registry.admit(candidates)
-        # What was kept while its device was being admitted.
-        for device_id in set(_drained(self._kept_of)):
-            device = self._registry.known(device_id)
-            if device is not None and device.admitted:
-                self._take_in(device_id)
+        # Another process may have admitted a device that we still kept.
+        self._take_in_all([d for d in set(_drained(self._kept_of)) if (k := self._registry.known(d)) and k.admitted])
+
+    def _open(self, device_ids: Sequence[str]) -> None:
+        self._take_in_all(device_ids)
+        self._registry.open(device_ids)
+        self._opened.update(device_ids)
+
+    def _take_in_all(self, device_ids: Sequence[str]) -> None:
+        for device_id in device_ids:
+            self._take_in(device_id)
 
     def _take_in(self, device_id: str) -> None:
         device = self._registry.known(device_id)

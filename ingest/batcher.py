@@ -3,6 +3,8 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Event
@@ -26,6 +28,7 @@ MAX_READINGS = 1000
 MAX_BYTES = 256 * 1024
 MAX_WAIT_S = 0.02
 RETRY_S = 0.5
+BETWEEN_TIMEOUT_S = 5.0
 
 Hold = Callable[[], Callable[[], None]]
 """Holds a message's acknowledgement back for one part of it; what it returns is called when that part is dealt with."""
@@ -82,6 +85,7 @@ class Batcher:
         self._run_id, self._number = uuid4().hex[:12], 0
         self.counts = Counts()
         self.trouble: str | None = None
+        self._between: SimpleQueue[tuple[Callable[[], None], Future[None]]] = SimpleQueue()
         self.kept_of: SimpleQueue[str] = SimpleQueue()
         """Devices of which something was kept lately: it may have come after their admission."""
 
@@ -89,12 +93,36 @@ class Batcher:
         """Until `stop`; what is unacknowledged then comes again from the broker."""
         while not stop.is_set():
             self._book.release_impatient()
+            self._do_between()
             if not self._registry.loaded():  # until then nobody can be called unknown
                 stop.wait(0.05)
                 continue
             batch = self.gather(wait_s=0.1)
             if batch is not None:
                 self.commit(batch, stop)
+
+    def between(self, work: Callable[[], None]) -> None:
+        """Run `work` between two batches, on the batcher's thread; its errors are raised here.
+
+        Raises LogUnavailable when the batch before it does not come to an end.
+        """
+        task: Future[None] = Future()
+        self._between.put((work, task))
+        try:
+            task.result(BETWEEN_TIMEOUT_S)
+        except FutureTimeout:
+            if task.cancel():
+                raise LogUnavailable("a batch of readings is still on its way") from None
+            task.result()
+
+    def _do_between(self) -> None:
+        while not self._between.empty():
+            work, task = self._between.get()
+            if task.set_running_or_notify_cancel():
+                try:
+                    task.set_result(work())
+                except BaseException as exc:  # noqa: BLE001  # it is raised where it was asked for
+                    task.set_exception(exc)
 
     def gather(self, *, wait_s: float) -> Batch | None:
         """The next batch: closed by its readings, its bytes or its age. None if nothing came within `wait_s`."""

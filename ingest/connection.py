@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
-from typing import cast
+from typing import TYPE_CHECKING
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
@@ -21,6 +21,10 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from ingest.brokers import Broker
+from ingest.buffered import BufferedClient
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import SocketLike
 
 RECEIVE_MAXIMUM = 4096
 SESSION_EXPIRY_S = 7 * 24 * 3600
@@ -98,7 +102,7 @@ class Connection:
         """
         deadline = time.monotonic() + CONNECT_TIMEOUT_S
         looked_after = 0.0
-        while not until() and (sock := cast("socket.socket | None", self._client.socket())) is not None:
+        while not until() and (sock := self._client.socket()) is not None:
             room = self._has_room()
             self._turn(sock, reading=room)
             now = time.monotonic()
@@ -141,9 +145,9 @@ class Connection:
         for end in (self._wake_r, self._wake_w):
             end.close()
 
-    def _make_client(self, client_id: str) -> Client:
+    def _make_client(self, client_id: str) -> BufferedClient:
         v5 = self.protocol == MQTTv5
-        client = Client(
+        client = BufferedClient(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             clean_session=None if v5 else False,
@@ -162,8 +166,8 @@ class Connection:
         client.on_socket_register_write = lambda *_: self._wake()
         return client
 
-    def _turn(self, sock: socket.socket, *, reading: bool) -> None:
-        pending = reading and isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+    def _turn(self, sock: "SocketLike", *, reading: bool) -> None:
+        pending = reading and self._client.unread() > 0
         readers = [self._wake_r, sock] if reading else [self._wake_r]
         writers = [sock] if self._client.want_write() else []
         try:

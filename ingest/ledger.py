@@ -55,11 +55,15 @@ class Registry(Protocol):
         ...
 
     def candidates(self) -> Sequence[str]:
-        """Devices whose registration is in the log, and what they sent before is not yet."""
+        """Devices whose registration is in the log, and the database does not call them admitted yet."""
+        ...
+
+    def open(self, device_ids: Sequence[str]) -> None:
+        """From here on their readings follow, in this process: `known` calls them admitted."""
         ...
 
     def admit(self, device_ids: Sequence[str]) -> None:
-        """What they sent before is in the log now: from here on their readings follow. Raises StoreUnavailable."""
+        """The same for all processes and for ever. Raises StoreUnavailable."""
         ...
 
 

@@ -67,7 +67,15 @@ class Ingest:
             partitions=partitions,
             answers=self._commander.answered,
         )
-        self._backlog = Backlog(registry, log_, self._book, clock, partitions=partitions, kept_of=self._batcher.kept_of)
+        self._backlog = Backlog(
+            registry,
+            log_,
+            self._book,
+            clock,
+            partitions=partitions,
+            kept_of=self._batcher.kept_of,
+            between=self._batcher.between,
+        )
         self._trouble: dict[str, str] = {}
 
     def run(self, stop: threading.Event) -> None:

@@ -105,7 +105,7 @@ def _only_channel(pending: Pending) -> Channel | None:
     return None
 
 
-def still_true(pending: Pending, now: datetime) -> Verdict | None:  # noqa: ARG001
+def still_true(pending: Pending, now: datetime) -> Verdict | None:
     """What it says must be so now, not when it was planned."""
     brief, stage = pending.brief, pending.stage
     if stage in _ABOUT_A_FAULT and not brief.still_firing:
@@ -117,6 +117,10 @@ def still_true(pending: Pending, now: datetime) -> Verdict | None:  # noqa: ARG0
     states = _VISIT_MUST_BE.get(stage)
     if states is not None and brief.visit_state not in states:
         return Suppress(Refusal.NO_LONGER_TRUE, f"the visit is {brief.visit_state or 'gone'} by now")
+    # Who is on the way is so however late.
+    dated = states is not None and stage is not MessageStage.ON_THE_WAY
+    if dated and brief.visit_end is not None and brief.visit_end < now:
+        return Suppress(Refusal.NO_LONGER_TRUE, "the time of that visit has passed")
     return None
 
 

@@ -1,5 +1,6 @@
 """From a brief to the words a template needs: which moment it is, and each fact in the person's language."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -61,10 +62,15 @@ def facts(brief: Brief, *, language: str, now: datetime) -> dict[str, Any]:
         "ticket_id": brief.ticket_id,
         "customer_name": brief.customer_name,
         "customer_phone": brief.customer_phone,
-        "why": str(brief.details.get("reason") or "").rstrip("."),
-        "by_email": brief.details.get("channel") == "email",
+        "why": _why(brief.details),
         **_hours(brief, language=language, now=now),
     }
+
+
+def _why(details: Mapping[str, Any]) -> str:
+    """One reason, or those of each technician that was left out."""
+    left_out = (f"{one['technician_id']}: {one['reason']}" for one in details.get("left_out", ()))
+    return str(details.get("reason") or "; ".join(left_out)).rstrip(".")
 
 
 def _hours(brief: Brief, *, language: str, now: datetime) -> dict[str, str | None]:
@@ -78,7 +84,7 @@ def _hours(brief: Brief, *, language: str, now: datetime) -> dict[str, str | Non
             "long_day": times.long_day(brief.visit_start, zone=zone, language=language),
             "window": times.window(brief.visit_start, brief.visit_end, zone=zone, language=language),
             "visit_start": times.hour(brief.visit_start, zone=zone, language=language),
-            "visit_end": times.hour(brief.visit_end, zone=zone, language=language),
+            "visit_end": times.hour(brief.visit_end, zone=zone, language=language) if brief.visit_end > now else "",
         }
     return told
 

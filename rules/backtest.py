@@ -19,6 +19,7 @@ from rules.loader import rules_from
 from rules.model import Kind, Rule
 from rules.readings import Layout, Recording, read_readings
 from rules.samples import kind_of
+from rules.tally import Tally
 from rules.vocabulary import Vocabulary
 
 ROWS_PER_BATCH = 50_000
@@ -42,6 +43,8 @@ class Outcome:
     samples: int
     late_samples: int
     state: State = field(repr=False)
+    tallies: dict[str, Tally] = field(default_factory=dict, repr=False)
+    """By rule, if they were asked for."""
 
 
 def backtest(
@@ -75,14 +78,17 @@ def prepare(
     return Trial(tuple(loaded), recording, tuple(devices))
 
 
-def run(trial: Trial, *, rows_per_batch: int = ROWS_PER_BATCH) -> Outcome:
-    """Evaluate; nothing is read or written."""
+def run(trial: Trial, *, rows_per_batch: int = ROWS_PER_BATCH, tally: bool = False) -> Outcome:
+    """Evaluate; nothing is read or written. `tally` also counts what each rule saw, for `rules.explain`."""
     state = new_state()
     state.kinds.update(trial.recording.kinds)
     observe(state, trial.devices)
     for rule in trial.rules:
         if rule.stage is not Stage.RETIRED:
             activate(state, rule)
+    detectors = [detector for track in state.tracks.values() for detector in track.detectors.values()]
+    for detector in detectors:
+        detector.tally = Tally() if tally else None
     slots = np.array([state.devices.slot(device_id) for device_id in trial.recording.device_ids], dtype=np.int64)
     found: list[Transition] = []
     samples = 0
@@ -92,7 +98,8 @@ def run(trial: Trial, *, rows_per_batch: int = ROWS_PER_BATCH) -> Outcome:
         found += observe_batch(state, batch)
     found += flush(state)
     found.sort(key=lambda one: (one.at, one.rule, one.device_id, one.episode))
-    return Outcome(found, samples, state.late_samples, state)
+    tallies = {one.rule.name: one.tally for one in detectors if one.tally is not None}
+    return Outcome(found, samples, state.late_samples, state, tallies)
 
 
 def to_line(transition: Transition) -> dict[str, Any]:

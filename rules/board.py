@@ -1,4 +1,4 @@
-"""One lane's rows of one batch, with what each device carries into them: where every rule of the lane reads its columns."""
+"""One lane's rows of one batch, with what each device carries into them: where the rules of the lane read."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -8,11 +8,12 @@ import numpy as np
 import polars as pl
 
 from rules.lanes import Carry, Lane, group_ends, group_starts, running_maximum
-from rules.model import Kind
 from rules.samples import DTYPES, NEVER, Channel, Flags, Ints, Rows, gather
+from rules.slots import SlotValues
 
 
-class Points(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Points:
     """Where a rule looks: samples that it sees, and ticks."""
 
     group: Ints
@@ -72,18 +73,26 @@ class Board:
         found: Ints = np.where(inside, self.joined[channel].last[points.row], -1)
         return found
 
+    def born(self, channel: Channel, points: Points) -> Ints:
+        """Event time of the channel's last reading at each point; NEVER if there was none."""
+        carry = self.lane.carries.get(channel)
+        if carry is None:
+            return np.full(len(points), NEVER, dtype=np.int64)
+        source = self.sources(channel, points)
+        here = source >= 0
+        if here.all() and len(here):
+            return self.rows.ts[source]
+        seeds = carry.ts.get(self.slots)[points.group]
+        found: Ints = np.where(here, self.rows.ts[source], seeds) if len(self.rows) else seeds
+        return found
+
     def values(self, channel: Channel, points: Points, *, join_within: int) -> pl.Series:
         """The channel's last value at each point if not older than `join_within`, else NULL."""
         carry = self.lane.carries.get(channel)
         if carry is None:
             return pl.repeat(None, len(points), dtype=DTYPES[channel.kind], eager=True)
-        source = self.sources(channel, points)
+        source, born = self.sources(channel, points), self.born(channel, points)
         here = source >= 0
-        seeds = carry.ts.get(self.slots)
-        if here.all():
-            born = self.rows.ts[source]
-        else:
-            born = np.where(here, self.rows.ts[source] if len(self.rows) else 0, seeds[points.group])
         index = np.where(here, source + len(self.slots), points.group)
         index[points.time - born > join_within] = -1
         return gather(self._stacked(channel, carry), index)
@@ -102,7 +111,6 @@ class Board:
             places, rows = slots[here], last[here]
             if len(rows):
                 carry.ts.put(places, self.rows.ts[rows])
-                carry.heard.put(places, self.heard[rows])
                 carry.values.put(places, self.rows.values[channel].gather(rows).to_numpy())
 
     def _stacked(self, channel: Channel, carry: Carry) -> pl.Series:
@@ -143,7 +151,7 @@ def _without_repeats(lane: Lane, rows: Rows) -> tuple[Rows, dict[Channel, _Joine
 
 def _join(lane: Lane, rows: Rows, channel: Channel) -> _Joined:
     """Find each row's last reading; the same event time again is no new reading, whatever its value."""
-    carry = lane.carries.setdefault(channel, Carry(channel.kind))
+    carry = lane.carries.setdefault(channel, Carry(channel.kind, values=SlotValues(channel.kind)))
     starts = group_starts(rows.slot)
     held = rows.values[channel].is_not_null().to_numpy()
     if not len(held):
@@ -166,5 +174,3 @@ def _last_true(flags: Flags, first: Ints) -> Ints:
     last = np.maximum.accumulate(np.where(flags, np.arange(len(flags)), -1))
     last[last < first] = -1
     return last
-
-

@@ -8,7 +8,7 @@ import polars as pl
 
 from rules.lanes import group_starts, running_maximum
 from rules.readings import Recording
-from rules.samples import NEVER, Batch, Channel, Ints, Rows, empty_rows, gather
+from rules.samples import NEVER, Batch, Channel, Ints, Rows, empty_rows, gather, without_empty
 from rules.ticks import STEP_MS
 
 
@@ -33,7 +33,7 @@ def batches(recording: Recording, slots: Ints, *, ticks: bool, rows: int = 50_00
     while at < total:
         end = min(at + rows, total)
         end = int(np.searchsorted(order.message, order.message[end - 1], side="right"))
-        yield Batch(_rows(recording, order, slots, bound, at, end), every)
+        yield Batch(_rows(recording, order, range(at, end), slots=slots, bound=bound), every)
         at = end
     if len(every):
         yield Batch(empty_rows(), every, until=every[-1] + 1)
@@ -70,11 +70,12 @@ def _ticks(recording: Recording) -> Sequence[int]:
     return range(-(-first // STEP_MS) * STEP_MS, last + 1, STEP_MS)
 
 
-def _rows(recording: Recording, order: _Order, slots: Ints, bound: Ints, start: int, end: int) -> Rows:
+def _rows(recording: Recording, order: _Order, samples: range, *, slots: Ints, bound: Ints) -> Rows:
+    start, end = samples.start, samples.stop
     first, last = np.searchsorted(order.sample, [start, end])
     row, sample = order.row[first:last], order.sample[first:last] - start
     head = order.head[start:end]
-    values = {channel: _cells(recording, channel, row, sample, end - start) for channel in recording.values}
+    values = {channel: _cells(recording, channel, row, sample, len(samples)) for channel in recording.values}
     made = Rows(
         slots[recording.device[head]],
         recording.ts[head],
@@ -83,7 +84,7 @@ def _rows(recording: Recording, order: _Order, slots: Ints, bound: Ints, start: 
         order.message[start:end],
         {channel: column for channel, column in values.items() if column is not None},
     )
-    return _without_empty(made)
+    return without_empty(made)
 
 
 def _cells(recording: Recording, channel: Channel, row: Ints, sample: Ints, samples: int) -> pl.Series | None:
@@ -105,11 +106,3 @@ def _cells(recording: Recording, channel: Channel, row: Ints, sample: Ints, samp
     picked = np.full(samples, -1, dtype=np.int64)
     picked[sample[held][::-1]] = index[held][::-1]
     return gather(column, picked)
-
-
-def _without_empty(rows: Rows) -> Rows:
-    """A row without a reading is no sample."""
-    held = np.zeros(len(rows), dtype=np.bool_)
-    for column in rows.values.values():
-        held |= column.is_not_null().to_numpy()
-    return rows if held.all() else rows.take(np.flatnonzero(held))

@@ -50,8 +50,8 @@ def activate(state: State, rule: Rule) -> list[Transition]:
     track = state.tracks.setdefault(rule.lateness_ms, Track(Lane(rule.lateness_ms)))
     track.detectors[rule.name] = detector
     _drop_empty(state)
-    track.past.reach(program)
     detector.settle_kinds({**state.devices.kinds, **state.kinds})
+    track.past.reach(program, detector.kinds)
     return ended
 
 
@@ -102,8 +102,8 @@ def _drop_empty(state: State) -> None:
 def _change(state: State, entry: DeviceChanged) -> Iterator[Transition]:
     names = set(state.devices.kinds)
     slot = state.devices.change(entry)
-    if state.ticked.one(slot) == NEVER:
-        state.ticked.put_one(slot, max(state.coverage.last, NEVER + 1))
+    if state.ticked.one(slot) == NEVER and entry.registered_at:
+        state.ticked.put_one(slot, max(state.coverage.last, entry.registered_at - 1))
     for name in sorted(state.devices.kinds.keys() - names):
         settle_kinds(state, name)
     for track in state.tracks.values():

@@ -11,11 +11,12 @@ from domain.faults import EndReason, Transition, TransitionState
 from rules.devices import DEVICE_ID, Devices
 from rules.machine import TRUE, UNKNOWN, Machine, Span, Step
 from rules.model import Kind, Rule
-from rules.program import Program, channels, settle_kinds
+from rules.program import Conditions, Program, channels, settle_kinds, translate
 from rules.readout import Readout
 from rules.samples import Batch, Channel, Flags, Ints
 from rules.scene import Scene, Viewer
 from rules.signals import logic
+from rules.tally import Tally
 from rules.truth import codes, frame_of
 
 
@@ -33,6 +34,7 @@ class Detector:
     program: Program
     kinds: dict[str, Kind] = field(default_factory=dict)
     channels: frozenset[Channel] = frozenset()
+    conditions: Conditions = field(default_factory=Conditions)
     machines: dict[int, Machine] = field(default_factory=dict)
     """Of the devices that are not plainly NORMAL."""
     episodes: dict[int, int] = field(default_factory=dict)
@@ -41,6 +43,8 @@ class Detector:
     """Of `since`, `held`, `times`, by signal name."""
     applies: dict[int, bool] = field(default_factory=dict)
     """Asked once per device, and again when its attributes change."""
+    tally: Tally | None = None
+    """Counts what the rule sees, where somebody asked for it."""
 
     @property
     def rule(self) -> Rule:
@@ -50,6 +54,7 @@ class Detector:
         """Take kinds as they have been seen so far."""
         self.kinds = settle_kinds(self.program, seen)
         self.channels = channels(self.program, self.kinds)
+        self.conditions = translate(self.program, self.kinds)
 
     def observe(self, readout: Readout, batch: Batch, *, ticked: Ints, until: Ints) -> list[Found]:
         """Everything that the board's samples and ticks do to this rule."""
@@ -60,15 +65,20 @@ class Detector:
         applies = self.applicable(readout.devices, board.slots)
         if len(board.rows):
             seen &= applies[board.group]
-        viewer = Viewer(self.program, self.kinds, self.memories)
+        if self.tally is not None:
+            self.tally.devices.update(board.slots[applies].tolist())
+        viewer = Viewer(self.program, self.kinds, self.conditions, self.memories)
         scene = viewer.view(readout, seen, applies, batch, ticked=ticked, until=until)
         if scene is None:
             return []
+        if self.tally is not None:
+            self._count(self.tally, scene, viewer, batch)
         chosen, found = self._chosen(scene), list[Found]()
         if not len(chosen):
             return found
+        teller = _Teller(self.rule, viewer, scene, chosen, readout, batch)
         for slot, spans in viewer.spans(scene, chosen, batch.ticks):
-            found += _mark_superseded(list(self._move(slot, spans, chosen, scene, viewer, readout, batch)))
+            found += _mark_superseded(self._move(slot, spans, teller))
         return found
 
     def applicable(self, devices: Devices, slots: Ints) -> Flags:
@@ -93,7 +103,7 @@ class Detector:
         if not machine.open:
             return None
         step = Step(TransitionState.RESOLVED, 0, machine.episode, machine.onset)
-        ended = self._transition(step, devices.device(slot).device_id, at=at, received=received)
+        ended = _transition(self.rule, step, devices.device(slot).device_id, at=at, received=received)
         return replace(ended, reason=reason)
 
     def forget(self, slot: int) -> None:
@@ -126,51 +136,62 @@ class Detector:
             wanted &= scene.when != UNKNOWN
         return np.flatnonzero(wanted)
 
-    def _move(
-        self, slot: int, spans: list[Span], chosen: Ints, scene: Scene, viewer: Viewer, readout: Readout, batch: Batch
-    ) -> list[Found]:
+    def _count(self, tally: Tally, scene: Scene, viewer: Viewer, batch: Batch) -> None:
+        tally.take(scene)
+        known = np.flatnonzero(scene.when != UNKNOWN)
+        for slot, spans in viewer.spans(scene, known, batch.ticks) if len(known) else ():
+            tally.follow(slot, spans)
+
+    def _move(self, slot: int, spans: list[Span], teller: "_Teller") -> list[Found]:
         machine = self.machines.pop(slot, None) or Machine(episode=self.episodes.pop(slot, 0))
-        device_id = readout.devices.device(slot).device_id
-        found = []
-        for span in spans:
-            for step in machine.advance(span, self.rule):
-                tick = bool(scene.points.tick[chosen[span.point]])
-                point = int(chosen[span.point if tick else span.point + step.index])
-                at = span.times[step.index]
-                entry, received = _origin(readout, batch, scene, point, at=at)
-                made = self._transition(step, device_id, at=at, received=received)
-                later_s = (at - int(scene.points.time[point])) / 1000
-                evidence = viewer.evidence(scene, point, later_s=later_s)
-                found.append(Found(entry, replace(made, evidence=evidence)))
+        found = [teller.tell(step, span, slot) for span in spans for step in machine.advance(span, self.rule)]
         machine.forget_changes(spans[-1].times[-1], self.rule)
-        if machine.idle:
-            if machine.episode:
-                self.episodes[slot] = machine.episode
-        else:
+        if not machine.idle:
             self.machines[slot] = machine
+        elif machine.episode:
+            self.episodes[slot] = machine.episode
         return found
 
-    def _transition(self, step: Step, device_id: str, *, at: int, received: int) -> Transition:
-        return Transition(
-            rule=self.rule.name,
-            version=self.rule.version,
-            device_id=device_id,
-            episode=step.episode,
-            state=step.state,
-            at=from_ms(at),
-            onset=from_ms(step.onset),
-            severity=self.rule.severity,
-            received_at=from_ms(received),
-            reason=EndReason.CLEARED if step.state is TransitionState.RESOLVED else None,
-        )
+
+@dataclass(frozen=True, slots=True)
+class _Teller:
+    """Makes transitions of a machine's steps."""
+
+    rule: Rule
+    viewer: Viewer
+    scene: Scene
+    chosen: Ints
+    readout: Readout
+    batch: Batch
+
+    def tell(self, step: Step, span: Span, slot: int) -> Found:
+        points, at = self.scene.points, span.times[step.offset]
+        tick = bool(points.tick[self.chosen[span.point]])
+        point = int(self.chosen[span.point if tick else span.point + step.offset])
+        if tick:
+            entry, received = self.batch.entry_of_tick(at), at
+        else:
+            rows, row = self.readout.board.rows, int(points.row[point])
+            entry, received = int(rows.entry[row]), int(rows.received[row])
+        device_id = self.readout.devices.device(slot).device_id
+        told = _transition(self.rule, step, device_id, at=at, received=received)
+        evidence = self.viewer.evidence(self.scene, point, later_s=(at - int(points.time[point])) / 1000)
+        return Found(entry, replace(told, evidence=evidence))
 
 
-def _origin(readout: Readout, batch: Batch, scene: Scene, point: int, *, at: int) -> tuple[int, int]:
-    """The entry that made a step, and when it was received."""
-    if scene.points.tick[point]:
-        return batch.entry_of_tick(at), at
-    row = int(scene.points.row[point])
-    return int(readout.board.rows.entry[row]), int(readout.board.rows.received[row])
+def _transition(rule: Rule, step: Step, device_id: str, *, at: int, received: int) -> Transition:
+    return Transition(
+        rule=rule.name,
+        version=rule.version,
+        device_id=device_id,
+        episode=step.episode,
+        state=step.state,
+        at=from_ms(at),
+        onset=from_ms(step.onset),
+        severity=rule.severity,
+        received_at=from_ms(received),
+        reason=EndReason.CLEARED if step.state is TransitionState.RESOLVED else None,
+    )
 
 
 def _mark_superseded(found: list[Found]) -> list[Found]:

@@ -158,7 +158,7 @@ def _whole(found: re.Match[str]) -> str:
 
 
 def _is_empty(node: Node) -> bool:
-    return isinstance(node, ScalarNode) and not node.style and node.value in {"", "~", "null"}
+    return isinstance(node, ScalarNode) and not node.style and _PLAIN.get(node.value, node) is None
 
 
 def _not_yaml(exc: yaml.MarkedYAMLError, file: str) -> SourceError:

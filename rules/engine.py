@@ -15,13 +15,17 @@ from rules.board import lay_out
 from rules.control import take
 from rules.detector import Found
 from rules.hearing import Hearing
+from rules.lanes import group_starts
 from rules.readout import Readout
 from rules.samples import NEVER, Batch, Ints, RowBuilder, Rows, empty_rows
-from rules.lanes import group_ends, group_starts
 from rules.snapshot import dump, load
 from rules.state import State, Track, settle_kinds
 
 __all__ = ["State", "dump", "flush", "load", "new_state", "observe", "observe_batch"]
+
+
+BEFORE_TICKS = NEVER + 1
+"""Before the first tick, and yet not NEVER: a device that was heard then has all ticks before it."""
 
 
 def new_state() -> State:
@@ -57,8 +61,11 @@ def observe_batch(state: State, batch: Batch) -> list[Transition]:
     for track in state.tracks.values():
         wanted = track.wanted(batch.rows)
         hearing = track.past.ears.listen(wanted)
-        found += _observe_track(state, track, batch, reach, track.lane.admit(wanted), hearing)
+        found += _observe_track(state, track, batch, reach, track.lane.admit(wanted), hearing=hearing)
     state.ticked.put(reach.slots, reach.until - 1)
+    if isinstance(batch.ticks, range):
+        # Ticks of a recording have no place among its messages: each device's transitions stay as they came.
+        return [one.transition for one in found]
     return _in_order(found)
 
 
@@ -70,7 +77,7 @@ def flush(state: State) -> list[Transition]:
         rows = track.lane.flush()
         if rows is not None:
             hearing = track.past.ears.listen(empty_rows())
-            found += _observe_track(state, track, Batch(rows, ()), Reach(none, none, none), rows, hearing)
+            found += _observe_track(state, track, Batch(rows, ()), Reach(none, none, none), rows, hearing=hearing)
     return _in_order(found)
 
 
@@ -107,11 +114,13 @@ def _reach(state: State, batch: Batch) -> Reach:
     state.ticked.put(slots, ticked)
     everyone = np.array(state.devices.live(), dtype=np.int64)
     ticked = state.ticked.get(everyone)
+    counting = ticked > NEVER
+    everyone, ticked = everyone[counting], ticked[counting]
     return Reach(everyone, ticked, np.maximum(batch.until, ticked + 1))
 
 
 def _observe_track(
-    state: State, track: Track, batch: Batch, reach: Reach, rows: Rows, hearing: Hearing
+    state: State, track: Track, batch: Batch, reach: Reach, rows: Rows, *, hearing: Hearing
 ) -> list[Found]:
     extra = reach.slots if track.ticks and len(batch.ticks) else np.empty(0, dtype=np.int64)
     board = lay_out(track.lane, rows, extra=extra)
@@ -134,7 +143,7 @@ def _batch(state: State, entries: Sequence[Uplink | Tick]) -> Batch:
     """Rows and ticks of a stretch of the log; an entry's ordinal is its place in the stretch."""
     builder = RowBuilder()
     ticks: dict[int, int] = {}
-    last = state.coverage.last
+    last = max(state.coverage.last, BEFORE_TICKS)
     for ordinal, entry in enumerate(entries):
         if isinstance(entry, Tick):
             state.coverage.tick(entry.at, covers_ms=entry.covers_ms)

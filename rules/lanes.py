@@ -1,4 +1,4 @@
-"""Lanes: rules that wait equally long for samples out of order share one order of samples and one set of last values."""
+"""Lanes: rules that wait equally long for samples out of order share one order of samples and their last values."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,12 +16,7 @@ class Carry:
 
     kind: Kind
     ts: SlotInts = field(default_factory=SlotInts)
-    heard: SlotInts = field(default_factory=SlotInts)
-    """When it was received."""
-    values: SlotValues = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.values = SlotValues(self.kind)
+    values: SlotValues = field(default_factory=lambda: SlotValues(Kind.NUMBER))
 
 
 @dataclass(slots=True)
@@ -83,16 +78,12 @@ class Lane:
             times.put_one(slot, NEVER)
         for carry in self.carries.values():
             carry.ts.put_one(slot, NEVER)
-            carry.heard.put_one(slot, NEVER)
         if self.waiting is not None:
             self._keep(self.waiting, [np.flatnonzero(self.waiting.slot != slot)])
 
     def _admit_at_once(self, rows: Rows) -> Rows:
         order = np.argsort(rows.slot, kind="stable")
-        if np.array_equal(order, np.arange(len(order))):
-            ranked = rows
-        else:
-            ranked = rows.take(order)
+        ranked = rows if np.array_equal(order, np.arange(len(order))) else rows.take(order)
         ts, starts = ranked.ts, group_starts(ranked.slot)
         if not len(starts):
             return ranked

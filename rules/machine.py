@@ -1,7 +1,7 @@
 """The states of one rule on one device (CONTRACT.md, States): plain Python, entered only by devices that are not well.
 
-Time runs along spans: stretches of samples on which `when` and `clear` do not change, so that the machine can jump to the
-sample that matters instead of stepping over all.
+Time runs along spans: stretches of samples on which `when` and `clear` do not change, so that the machine can jump to
+the sample that matters instead of stepping over all.
 """
 
 from bisect import bisect_left
@@ -32,10 +32,10 @@ class Span(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What the world is told: sample `index` of the span made it."""
+    """What the world is told: sample `offset` of the span made it."""
 
     state: TransitionState
-    index: int
+    offset: int
     episode: int
     onset: int
 
@@ -107,7 +107,7 @@ class Machine:
             self.window.popleft()
 
     def _walk(self, stretch: _Stretch, start: int, rule: Rule, steps: list[Step]) -> int:
-        """Walk the samples from `start` on; returns the first not taken: the end, or where an emptied window matters."""
+        """Walk the samples from `start` on; returns the first not taken: the end, or where a window was emptied."""
         at, times = start, stretch.span.times
         if self.state is PENDING and stretch.span.when != UNKNOWN:
             self._mind_gap(times[at], rule)

@@ -1,7 +1,9 @@
 """A rule made ready to run: expressions parsed, names resolved, kinds settled."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import polars as pl
 
 from domain.errors import SourceError
 from rules.devices import DEVICE_ID
@@ -41,7 +43,7 @@ class Program:
     def hears_all(self) -> bool:
         """Whether any reading of a device matters, whatever its metric."""
         whole = any(signal.op == "silence" and signal.of is None for signal in self.signals.values())
-        return self.sees_all or whole or bool(self.inner)
+        return self.sees_all or whole
 
     @property
     def metrics(self) -> frozenset[str]:
@@ -53,6 +55,15 @@ class Program:
         yield self.when
         if self.clear is not None:
             yield self.clear
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """A program's expressions in Polars' terms."""
+
+    when: pl.Expr = field(default_factory=lambda: pl.lit(None))
+    clear: pl.Expr | None = None
+    inner: Mapping[str, pl.Expr] = field(default_factory=dict)
 
 
 def compile_rule(rule: Rule) -> Program:
@@ -83,3 +94,12 @@ def channels(program: Program, kinds: Mapping[str, Kind]) -> frozenset[Channel]:
         if signal.of is not None:
             found.update(Channel(signal.of, kind) for kind in (Kind if signal.op == "silence" else (kinds[signal.of],)))
     return frozenset(found)
+
+
+def translate(program: Program, kinds: Mapping[str, Kind]) -> Conditions:
+    """For names of these kinds."""
+    return Conditions(
+        program.when.to_polars(kinds),
+        None if program.clear is None else program.clear.to_polars(kinds),
+        {name: expression.to_polars(kinds) for name, expression in program.inner.items()},
+    )

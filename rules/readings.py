@@ -69,12 +69,12 @@ def read_readings(path: Path, layout: Layout | None = None) -> Recording:
     device_ids, device = _devices(table, layout)
     received, explicit = _received(table, ts, path)
     rest = table.drop([name for name in (layout.time_column, DEVICE, RECEIVED) if name in table.columns])
-    values, places = _long(rest) if LONG <= set(rest.columns) else _wide(rest)
+    values, places = _long(rest) if set(rest.columns) >= LONG else _wide(rest)
     return Recording(device_ids, device, ts, received, explicit, values, places)
 
 
 def read_table(path: Path, *, delimiter: str = ",") -> pl.DataFrame:
-    """A file as a table: CSV with all cells as text, NDJSON and Parquet with the types they have, nested keys dotted."""
+    """A file as a table: CSV with cells as text, NDJSON and Parquet with the types they have; nested keys dotted."""
     if not path.is_file():
         raise SourceError("no such file", file=str(path))
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".zst")]
@@ -96,7 +96,7 @@ def _read_ndjson(path: Path) -> pl.DataFrame:
     with path.open("rb") as lines:
         first = next((line for line in lines if line.strip()), b"{}")
     # The values of a long file are of one kind per metric, not per column.
-    texts = {"value": pl.String} if LONG <= _keys(first) else {}
+    texts = {"value": pl.String} if _keys(first) >= LONG else {}
     try:
         return pl.read_ndjson(path, infer_schema_length=None, schema_overrides=texts)
     except pl.exceptions.ComputeError:
@@ -116,7 +116,9 @@ def _keys(line: bytes) -> set[str]:
 def _column(cells: list[Any]) -> pl.Series:
     if len({kind_of(cell) for cell in cells if isinstance(cell, bool | str | float | int)}) < 2:
         return pl.Series(cells, strict=False)
-    return pl.Series([None if cell is None else str(cell).lower() if isinstance(cell, bool) else str(cell) for cell in cells])
+    return pl.Series(
+        [None if cell is None else str(cell).lower() if isinstance(cell, bool) else str(cell) for cell in cells]
+    )
 
 
 def _times(table: pl.DataFrame, name: str, path: Path) -> Ints:

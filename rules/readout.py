@@ -28,13 +28,13 @@ class Past:
     averages: dict[tuple[Channel, int], ewma.Averages] = field(default_factory=dict)
     ears: Ears = field(default_factory=Ears)
 
-    def reach(self, program: Program) -> None:
+    def reach(self, program: Program, kinds: Mapping[str, Kind]) -> None:
         """Remember as much as the program's signals look back on."""
         self.ears.listen_for([signal.of for signal in program.signals.values() if signal.op == "silence"])
         for signal in program.signals.values():
             if signal.op == "silence" or signal.of is None:
                 continue
-            channel = Channel(signal.of, Kind.NUMBER)
+            channel = Channel(signal.of, kinds[signal.of])
             history = self.histories.setdefault(channel, History())
             if signal.op == "ewma" and signal.half_life_ms is not None:
                 self.averages.setdefault((channel, signal.half_life_ms), ewma.Averages())
@@ -66,25 +66,24 @@ class Readout:
         """Metrics and attributes, by name."""
         return {name: self._value(name, kinds[name], points, program.rule.join_within_ms) for name in program.plain}
 
-    def signal(self, signal: Signal, points: Points, *, join_within: int) -> Floats:
+    def signal(self, signal: Signal, points: Points, *, join_within: int, kinds: Mapping[str, Kind]) -> Floats:
         """A signal that is no expression; NaN for NULL."""
-        if signal.op == "silence":
+        if signal.of is None or signal.op == "silence":
             return self._silence(signal, points)
-        assert signal.of is not None
-        channel = Channel(signal.of, Kind.NUMBER)
+        channel = Channel(signal.of, kinds[signal.of])
         readings = self._readings_of(channel)
         end = up_to(self.board, points, readings)
-        if signal.op == "ewma":
-            return self._ewma(channel, signal, readings, end, points)
+        if signal.op == "ewma" and signal.half_life_ms is not None:
+            return self._ewma(channel, signal.half_life_ms, readings, end, points)
         over = signal.over_ms or 0
         seen = window(points, readings, end, over)
-        if signal.op in ("delta", "zscore"):
-            now = self.board.values(channel, points, join_within=join_within).to_numpy(allow_copy=True)
-            if signal.op == "delta":
-                return _delta(readings, points, end, over, now)
-            fresh = self._fresh(channel, points)
-            return ranks.zscore(readings.value, Window(seen.start, np.maximum(seen.end - fresh, seen.start)), now)
-        return _folded(signal, readings, seen)
+        if signal.op not in ("delta", "zscore"):
+            return _folded(signal, readings, seen)
+        now = self.board.values(channel, points, join_within=join_within).to_numpy(allow_copy=True)
+        if signal.op == "delta":
+            return _delta(readings, points, end, over, now)
+        fresh = self._fresh(channel, points)
+        return ranks.zscore(readings.value, Window(seen.start, np.maximum(seen.end - fresh, seen.start)), now)
 
     def settle(self) -> None:
         """Carry what was remembered on to the next batch; nothing may be read afterwards."""
@@ -129,11 +128,10 @@ class Readout:
             self._averages[key] = self.past.averages[key].along(self.board, self._readings_of(channel), half_life)
         return self._averages[key]
 
-    def _ewma(self, channel: Channel, signal: Signal, readings: Readings, end: Ints, points: Points) -> Floats:
-        assert signal.half_life_ms is not None
-        along = self._average(channel, signal.half_life_ms)
+    def _ewma(self, channel: Channel, half_life: int, readings: Readings, end: Ints, points: Points) -> Floats:
+        along = self._average(channel, half_life)
         fresh_from = (readings.first + readings.old)[points.group]
-        seeds = self.past.averages[channel, signal.half_life_ms].seeds(self.board)[points.group]
+        seeds = self.past.averages[channel, half_life].seeds(self.board)[points.group]
         if not len(along):
             return seeds
         found: Floats = np.where(end > fresh_from, along[end - 1], seeds)

@@ -52,8 +52,9 @@ class Rows:
 
     def take(self, index: Ints) -> "Rows":
         values = {channel: column.gather(index) for channel, column in self.values.items()}
-        arrays = (column[index] for column in (self.slot, self.ts, self.received, self.bound, self.entry))
-        return Rows(*arrays, values=values)
+        return Rows(
+            self.slot[index], self.ts[index], self.received[index], self.bound[index], self.entry[index], values
+        )
 
     def released(self, *, bound: Ints, entry: Ints) -> "Rows":
         return Rows(self.slot, self.ts, self.received, bound, entry, self.values)
@@ -101,11 +102,22 @@ def concat(parts: Sequence[Rows]) -> Rows:
             for part in parts
         ]
         values[channel] = pl.concat(pieces)
-    arrays = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("slot", "ts", "received", "bound", "entry")
+    return Rows(
+        np.concatenate([part.slot for part in parts]),
+        np.concatenate([part.ts for part in parts]),
+        np.concatenate([part.received for part in parts]),
+        np.concatenate([part.bound for part in parts]),
+        np.concatenate([part.entry for part in parts]),
+        values,
     )
-    return Rows(*arrays, values=values)
+
+
+def without_empty(rows: Rows) -> Rows:
+    """A row that holds no reading is no sample."""
+    held = np.zeros(len(rows), dtype=np.bool_)
+    for column in rows.values.values():
+        held |= column.is_not_null().to_numpy()
+    return rows if held.all() else rows.take(np.flatnonzero(held))
 
 
 def kind_of(value: Value) -> Kind:
@@ -147,14 +159,14 @@ class RowBuilder:
     def rows(self) -> Rows:
         if not self._heads:
             return empty_rows()
-        heads = np.array(self._heads, dtype=np.int64)
-        total = len(heads)
+        slot, ts, received, bound, entry = np.array(self._heads, dtype=np.int64).T.copy()
+        total = len(slot)
         values = {}
         for channel, (places, cells) in self._cells.items():
             index = np.full(total, -1, dtype=np.int64)
             index[places] = np.arange(len(places))
             values[channel] = gather(pl.Series(cells, dtype=DTYPES[channel.kind]), index)
-        return Rows(*(np.ascontiguousarray(heads[:, i]) for i in range(5)), values=values)
+        return without_empty(Rows(slot, ts, received, bound, entry, values))
 
 
 def gather(column: pl.Series, index: Ints) -> pl.Series:

@@ -12,11 +12,11 @@ from rules import ticks as tick_marks
 from rules.board import Points
 from rules.machine import UNKNOWN, Span
 from rules.model import Kind, Missing
-from rules.program import Program
+from rules.program import Conditions, Program
 from rules.readout import Readout
 from rules.samples import Batch, Flags, Ints
 from rules.signals import logic
-from rules.thinning import thin
+from rules.thinning import Thinner
 from rules.truth import codes, frame_of, null_where_nan
 
 
@@ -38,20 +38,28 @@ class Scene:
 class Viewer:
     """Evaluates one rule on a board."""
 
-    def __init__(self, program: Program, kinds: Mapping[str, Kind], memories: dict[str, logic.Memory]) -> None:
-        self.program, self.kinds, self.memories = program, kinds, memories
+    def __init__(
+        self,
+        program: Program,
+        kinds: Mapping[str, Kind],
+        conditions: Conditions,
+        memories: dict[str, logic.Memory],
+    ) -> None:
+        self.program, self.kinds, self.conditions, self.memories = program, kinds, conditions, memories
         self.courses: dict[str, logic.Course] = {}
 
-    def view(self, readout: Readout, seen: Flags, applies: Flags, batch: Batch, *, ticked: Ints, until: Ints) -> Scene | None:
+    def view(
+        self, readout: Readout, seen: Flags, applies: Flags, batch: Batch, *, ticked: Ints, until: Ints
+    ) -> Scene | None:
         """`seen` says which rows the rule sees, `applies` to which of the board's devices it applies."""
-        self._follow(readout)
+        self._follow(readout, seen)
         samples = readout.board.samples(np.flatnonzero(seen))
         points, mark = samples, np.full(len(samples), -1, dtype=np.int64)
         run = np.ones(len(samples), dtype=np.int64)
         if self.program.ticks and len(batch.ticks):
             parts = tick_marks.stretches(readout.board, batch, ticked=ticked, until=until)
             parts = parts.take(np.flatnonzero(applies[parts.group]))
-            parts = thin(parts, batch.ticks, readout, program=self.program, kinds=self.kinds)
+            parts = Thinner(readout, self.program, self.kinds, self.courses).thin(parts, batch.ticks)
             marks = tick_marks.as_points(parts, batch.ticks)
             order = tick_marks.interleave(samples, marks)
             points = tick_marks.join_points(samples, marks, order)
@@ -66,29 +74,33 @@ class Viewer:
             if name in program.inner:
                 values = logic.value(signal, self.courses[name], readout.board, points)
             else:
-                values = readout.signal(signal, points, join_within=program.rule.join_within_ms)
+                join_within = program.rule.join_within_ms
+                values = readout.signal(signal, points, join_within=join_within, kinds=self.kinds)
             columns[name] = null_where_nan(values)
         frame = frame_of(columns, len(points))
-        when = codes(frame, program.when.to_polars(self.kinds))
+        when = codes(frame, self.conditions.when)
         if program.rule.missing is not Missing.HOLD:
             when = np.where(when == UNKNOWN, int(program.rule.missing is Missing.BREACH), when)
-        clear = when if program.clear is None else codes(frame, program.clear.to_polars(self.kinds))
+        clear = when if self.conditions.clear is None else codes(frame, self.conditions.clear)
         return Scene(points, mark, run, readout.board.slots[points.group], frame, when, clear)
 
-    def _follow(self, readout: Readout) -> None:
-        """Expression signals take in every sample of the device, whether the rule sees it or not."""
-        board = readout.board
-        every = board.samples(np.arange(len(board.rows)))
-        columns = readout.plain(self.program, self.kinds, every) if self.program.inner else {}
-        for name, expression in self.program.inner.items():
-            truth = codes(frame_of(columns, len(every)), expression.to_polars(self.kinds))
+    def _follow(self, readout: Readout, seen: Flags) -> None:
+        """Expression signals take in the samples that the rule sees."""
+        if not self.program.inner:
+            return
+        rows = np.flatnonzero(seen)
+        frame = frame_of(readout.plain(self.program, self.kinds, readout.board.samples(rows)), len(rows))
+        for name, condition in self.conditions.inner.items():
+            truth = np.full(len(seen), UNKNOWN, dtype=np.int64)
+            truth[rows] = codes(frame, condition)
             memory = self.memories.setdefault(name, logic.Memory())
-            self.courses[name] = logic.follow(self.program.signals[name], truth, board, memory)
+            self.courses[name] = logic.follow(self.program.signals[name], truth, seen, readout.board, memory)
 
     def spans(self, scene: Scene, chosen: Ints, ticks: Sequence[int]) -> Iterator[tuple[int, list[Span]]]:
         """Per device, the stretches of equal truth among the chosen points; `Span.point` is a position in `chosen`."""
         slot, when, clear = scene.slot[chosen], scene.when[chosen], scene.clear[chosen]
-        time, tick, mark, run = (column[chosen] for column in (scene.points.time, scene.points.tick, scene.mark, scene.run))
+        time, tick = scene.points.time[chosen], scene.points.tick[chosen]
+        mark, run = scene.mark[chosen], scene.run[chosen]
         cut = np.ones(len(chosen), dtype=np.bool_)
         cut[1:] = (slot[1:] != slot[:-1]) | (when[1:] != when[:-1]) | (clear[1:] != clear[:-1]) | tick[1:] | tick[:-1]
         cut |= self._holes(slot, time, when)
@@ -121,6 +133,10 @@ class Viewer:
         row: dict[str, Any] = scene.frame.row(point, named=True) if scene.frame.width else {}
         found = {name: value for name, value in row.items() if value is not None and name}
         for name, signal in self.program.signals.items():
-            if later_s and name in found and (signal.op == "silence" or (signal.op in ("since", "held") and found[name])):
+            if (
+                later_s
+                and name in found
+                and (signal.op == "silence" or (signal.op in ("since", "held") and found[name]))
+            ):
                 found[name] += later_s
         return found

@@ -1,7 +1,7 @@
 """Ticks among a board's rows: which seconds a rule that uses silence must look at, without looking at all of them."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,12 +9,12 @@ from rules.board import Board, Points
 from rules.lanes import running_maximum
 from rules.samples import Batch, Ints
 
-
 STEP_MS = 1000
 """From tick to tick in a recording."""
 
 
-class Stretches(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Stretches:
     """Ticks `first` to `end` (exclusive, by position) of one device between two of its rows."""
 
     group: Ints
@@ -27,7 +27,7 @@ class Stretches(NamedTuple):
         return len(self.group)
 
     def take(self, index: Ints) -> "Stretches":
-        return Stretches(*(column[index] for column in self))
+        return Stretches(self.group[index], self.row[index], self.first[index], self.end[index])
 
 
 def position(ticks: Sequence[int], moments: Ints) -> Ints:
@@ -104,7 +104,7 @@ def as_points(parts: Stretches, ticks: Sequence[int]) -> Points:
 
 
 def interleave(samples: Points, parts: Points) -> Ints:
-    """The order in which a device meets its rows (first) and ticks (behind them), as positions in both laid end to end."""
+    """The order in which each device meets its rows and ticks: positions in both, laid end to end."""
     group = np.concatenate([samples.group, parts.group])
     place = np.concatenate([2 * samples.row, 2 * parts.row + 1])
     moment = np.concatenate([np.zeros(len(samples), dtype=np.int64), parts.time])
@@ -113,4 +113,10 @@ def interleave(samples: Points, parts: Points) -> Ints:
 
 
 def join_points(samples: Points, parts: Points, order: Ints) -> Points:
-    return Points(*(np.concatenate([a, b])[order] for a, b in zip(samples, parts, strict=True)))
+    """Both, in that order."""
+    return Points(
+        np.concatenate([samples.group, parts.group])[order],
+        np.concatenate([samples.row, parts.row])[order],
+        np.concatenate([samples.time, parts.time])[order],
+        np.concatenate([samples.tick, parts.tick])[order],
+    )

@@ -120,7 +120,7 @@ def _rule_facts(session: Session, ticket: Ticket) -> dict[str, Any]:
 
 def _fault_facts(session: Session, ticket: Ticket) -> dict[str, Any]:
     faults = session.scalars(select(Fault).where(Fault.ticket_id == ticket.id).order_by(Fault.fired_at)).all()
-    firing = [fault for fault in faults if fault.state == "firing"]
+    firing = [fault for fault in faults if fault.state == "firing" and fault.verdict != "false_alarm"]
     return {
         "still_firing": bool(firing) or not faults,
         "evidence_age_s": min((_age_s(fault) for fault in firing or faults), default=0.0),
@@ -173,12 +173,13 @@ def _opening(session: Session, message: Message) -> Message | None:
     if message.stage == MessageStage.VISIT_CANCELLED:
         offers = to_this_person.where(Message.stage == MessageStage.VISIT_OFFER, Message.visit_id == message.visit_id)
         return session.scalars(offers.order_by(Message.id.desc())).first()
-    told = session.scalars(to_this_person.where(Message.stage.in_(_TELLING)).order_by(Message.id.desc())).all()
+    told = to_this_person.where(Message.stage.in_(_TELLING))
     if message.stage in _GOOD_NEWS:
         closing = to_this_person.where(Message.stage.in_(_GOOD_NEWS), Message.state.in_(tuple(REACHED)))
-        last = session.scalars(closing.order_by(Message.id.desc())).first()
-        told = [one for one in told if last is None or one.id > last.id]
-    return next((one for one in told if one.state in REACHED), told[0] if told else None)
+        last = session.scalars(closing.order_by(Message.id.desc()).limit(1)).first()
+        told = told.where(Message.id > (last.id if last else 0))
+    best_first = told.order_by(Message.state.in_(tuple(REACHED)).desc(), Message.id.desc())
+    return session.scalars(best_first.limit(1)).first()
 
 
 def _reached_before(message: Message) -> Select[int]:

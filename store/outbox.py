@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import ColumnElement, Select, or_, select, update
 from sqlalchemy.orm import Session
@@ -30,10 +29,10 @@ from domain.messages import (
 from domain.outbox import Content, Pending, Receipt
 from domain.people import Recipient
 from domain.tickets import Announce
-from store import events, timeline
+from store import deliveries, events, timeline
 from store.briefs import BriefWriter
 from store.database import Database
-from store.tables import Customer, Message, MessageAttempt, Meta, RuleVersion, Ticket, TimelineEntry
+from store.tables import Message, Meta, RuleVersion, Ticket, TimelineEntry
 from store.upsert import insert_once
 
 SENDING_PAUSED = "sending_paused"
@@ -114,38 +113,16 @@ def receipt(session: Session, told: Receipt, *, now: datetime, message_id: int |
     if message is None or (message.provider_id and message.provider_id != told.provider_id):
         return False
     state = MessageState(message.state)
-    _attempt(session, message, "receipt", outcome=told.state, code=told.code, detail=told.detail, at=now)
-    if not advances(state, told.state):
+    deliveries.attempt(session, message, "receipt", outcome=told.state, code=told.code, detail=told.detail, at=now)
+    if not advances(state, told.state) or not deliveries.concerns(session, message, told):
         return True
-    _take_acceptance(session, message, told, at=now)
+    deliveries.take_acceptance(session, message, told, at=now)
     if told.state is not MessageState.ACCEPTED:
-        _settle(session, message, told.state, reason=told.detail or None, at=now)
+        deliveries.settle(session, message, told.state, reason=told.detail or None, at=now)
     if told.refusal and message.channel and told.state not in REACHED:
-        _refuse_channel(session, message, refusal=told.refusal)
-        _on_to_the_next_channel(message)
+        deliveries.refuse_channel(session, message, refusal=told.refusal, provider_id=told.provider_id, at=now)
+        deliveries.on_to_the_next_channel(message)
     return True
-
-
-def _refuse_channel(session: Session, message: Message, *, refusal: Refusal) -> None:
-    """This address will never do. A STOP that only the carrier knew of becomes the customer's wish."""
-    message.refused_channels = [*message.refused_channels, message.channel]
-    customer = session.get(Customer, message.recipient_id) if refusal is Refusal.OPTED_OUT else None
-    if customer and message.recipient_kind == RecipientKind.CUSTOMER and message.channel not in customer.opted_out:
-        customer.opted_out = [*customer.opted_out, message.channel]
-
-
-def _on_to_the_next_channel(message: Message) -> None:
-    """If there is none left, the sender lets it fail."""
-    message.state, message.channel, message.lease_until = MessageState.READY, None, None
-    message.provider_id, message.accepted_at, message.finished_at = None, None, None
-
-
-def _take_acceptance(session: Session, message: Message, told: Receipt, *, at: datetime) -> None:
-    """Once, whichever comes first: the provider's answer, a look-up, or a receipt."""
-    message.provider_id = told.provider_id
-    if message.accepted_at is None:
-        message.accepted_at = at
-        _settle(session, message, MessageState.ACCEPTED, reason=None, at=at)
 
 
 def _by_provider_id(session: Session, provider_id: str) -> Message | None:
@@ -204,13 +181,15 @@ class SqlOutbox:
         with self._leased(pending) as (session, message):
             self._note_wait(session, message, "retry" if refusal else "waiting", reason=reason, refusal=refusal)
             if refusal and message.state == MessageState.SUBMITTING:
-                _attempt(session, message, "submit", outcome=refusal, detail=reason, at=self._clock.now())
+                deliveries.attempt(session, message, "submit", outcome=refusal, detail=reason, at=self._clock.now())
             message.state, message.lease_until = MessageState.READY, self._wall() + after_s
 
     def suppress(self, pending: Pending, *, refusal: Refusal, reason: str) -> None:
         """It will not go out, and that is right so."""
         with self._leased(pending) as (session, message):
-            _settle(session, message, MessageState.SUPPRESSED, reason=reason, refusal=refusal, at=self._clock.now())
+            deliveries.settle(
+                session, message, MessageState.SUPPRESSED, reason=reason, refusal=refusal, at=self._clock.now()
+            )
 
     def submitting(
         self, pending: Pending, *, channel: Channel, address: str, content: Content, provider: str, patience_s: float
@@ -222,14 +201,14 @@ class SqlOutbox:
             message.subject, message.body, message.html = content.subject or None, content.text, content.html or None
             message.attempts, message.look_ups = pending.attempt + 1, 0
             message.lease_until = self._wall() + patience_s
-            _attempt(session, message, "submit", outcome="submitting", at=self._clock.now())
+            deliveries.attempt(session, message, "submit", outcome="submitting", at=self._clock.now())
 
     def template_failed(self, pending: Pending, *, detail: str) -> None:
         """For the operator: a template could not be rendered, so a plain text goes out instead."""
         with self._leased(pending) as (session, message):
             now = self._clock.now()
-            _attempt(session, message, "render", outcome=Refusal.TEMPLATE, detail=detail, at=now)
-            _tell(session, message, "template_failed", at=now, reason=detail)
+            deliveries.attempt(session, message, "render", outcome=Refusal.TEMPLATE, detail=detail, at=now)
+            deliveries.tell(session, message, "template_failed", at=now, reason=detail)
 
     def accepted(self, pending: Pending, told: Receipt, *, attempt: int, by_look_up: bool = False) -> None:
         """The provider has it. True whoever holds the lease by now, as long as nothing was submitted since.
@@ -241,13 +220,15 @@ class SqlOutbox:
             now = self._clock.now()
             ours = message.attempts == attempt and message.provider_id in {None, told.provider_id}
             kind = "look_up" if by_look_up else "submit"
-            _attempt(session, message, kind, outcome=told.state, code=told.code, detail=told.provider_id, at=now)
+            deliveries.attempt(
+                session, message, kind, outcome=told.state, code=told.code, detail=told.provider_id, at=now
+            )
             if ours and advances(MessageState(message.state), told.state):
-                _take_acceptance(session, message, told, at=now)
+                deliveries.take_acceptance(session, message, told, at=now)
                 if told.state in REACHED:
                     message.state = told.state
                 else:
-                    _settle(session, message, told.state, reason=told.detail or None, at=now)
+                    deliveries.settle(session, message, told.state, reason=told.detail or None, at=now)
         if not ours:
             raise LeaseLost(f"message {pending.id} was submitted again meanwhile")
 
@@ -258,50 +239,50 @@ class SqlOutbox:
             if asked:
                 message.look_ups += 1
             kind, outcome = ("look_up", "not_found") if asked else ("submit", str(Refusal.UNKNOWN_OUTCOME))
-            _attempt(session, message, kind, outcome=outcome, detail=reason, at=now)
+            deliveries.attempt(session, message, kind, outcome=outcome, detail=reason, at=now)
             message.reason, message.lease_until = reason, self._wall() + after_s
 
     def not_taken(self, pending: Pending, *, reason: str) -> None:
         """The provider, whose word counts, never got it: it may be submitted again."""
         with self._leased(pending) as (session, message):
             now = self._clock.now()
-            _attempt(session, message, "look_up", outcome="not_taken", detail=reason, at=now)
+            deliveries.attempt(session, message, "look_up", outcome="not_taken", detail=reason, at=now)
             message.state, message.reason, message.lease_until = MessageState.READY, reason, None
 
     def in_doubt(self, pending: Pending, *, reason: str) -> None:
         """For a person to decide: it may have gone out, and nobody can tell."""
         with self._leased(pending) as (session, message):
             now = self._clock.now()
-            _attempt(session, message, "look_up", outcome=MessageState.IN_DOUBT, detail=reason, at=now)
+            deliveries.attempt(session, message, "look_up", outcome=MessageState.IN_DOUBT, detail=reason, at=now)
             message.state, message.reason, message.lease_until = MessageState.IN_DOUBT, reason, None
-            _tell(session, message, "in_doubt", at=now, reason=reason, refusal=Refusal.UNKNOWN_OUTCOME)
+            deliveries.tell(session, message, "in_doubt", at=now, reason=reason, refusal=Refusal.UNKNOWN_OUTCOME)
 
     def channel_refused(self, pending: Pending, *, refusal: Refusal, reason: str) -> None:
         """The address it was submitted to will never do; the next channel is tried."""
         with self._leased(pending) as (session, message):
             now = self._clock.now()
-            _attempt(session, message, "submit", outcome=refusal, detail=reason, at=now)
-            _tell(session, message, "channel_refused", at=now, reason=reason, refusal=refusal)
-            _refuse_channel(session, message, refusal=refusal)
-            _on_to_the_next_channel(message)
+            deliveries.attempt(session, message, "submit", outcome=refusal, detail=reason, at=now)
+            deliveries.tell(session, message, "channel_refused", at=now, reason=reason, refusal=refusal)
+            deliveries.refuse_channel(session, message, refusal=refusal, at=now)
+            deliveries.on_to_the_next_channel(message)
 
     def failed(self, pending: Pending, *, refusal: Refusal, reason: str, dead: bool = False) -> None:
         """It will not go out, and a person should know. `dead`: given up after too many tries."""
         with self._leased(pending) as (session, message):
             now = self._clock.now()
             if message.state == MessageState.SUBMITTING:
-                _attempt(session, message, "submit", outcome=refusal, detail=reason, at=now)
+                deliveries.attempt(session, message, "submit", outcome=refusal, detail=reason, at=now)
             if refusal is Refusal.OPTED_OUT and message.channel:
-                _refuse_channel(session, message, refusal=refusal)
+                deliveries.refuse_channel(session, message, refusal=refusal, at=now)
             state = MessageState.DEAD if dead else MessageState.FAILED
-            _settle(session, message, state, reason=reason, refusal=refusal, at=now)
+            deliveries.settle(session, message, state, reason=reason, refusal=refusal, at=now)
 
     def _note_wait(
         self, session: Session, message: Message, what: str, *, reason: str, refusal: Refusal | None
     ) -> None:
         if message.reason != reason:
             message.reason = reason
-            _tell(session, message, what, at=self._clock.now(), reason=reason, refusal=refusal)
+            deliveries.tell(session, message, what, at=self._clock.now(), reason=reason, refusal=refusal)
 
     def _due(self) -> Select[int]:
         free: ColumnElement[bool] = or_(Message.lease_until.is_(None), Message.lease_until <= self._wall())
@@ -351,49 +332,3 @@ def _provider_ids_of_others(session: Session, message: Message) -> frozenset[str
         Message.id != message.id,
     )
     return frozenset(found for found in session.scalars(query) if found)
-
-
-def _attempt(
-    session: Session, message: Message, kind: str, *, outcome: str, at: datetime, code: str = "", detail: str = ""
-) -> None:
-    session.add(
-        MessageAttempt(message_id=message.id, kind=kind, outcome=str(outcome), code=code, detail=detail[:500], at=at)
-    )
-
-
-def _settle(
-    session: Session,
-    message: Message,
-    state: MessageState,
-    *,
-    reason: str | None,
-    at: datetime,
-    refusal: Refusal | None = None,
-) -> None:
-    """A state in which the sender leaves it alone."""
-    message.state, message.reason, message.lease_until = state, reason, None
-    message.finished_at = at
-    _tell(session, message, state, at=at, reason=reason, refusal=refusal)
-
-
-def _tell(
-    session: Session,
-    message: Message,
-    what: str,
-    *,
-    at: datetime,
-    reason: str | None = None,
-    refusal: Refusal | None = None,
-) -> None:
-    """Timeline and feed. The feed is read by screens that not everybody may see: no addresses, no texts."""
-    short: dict[str, Any] = {"message_id": message.id, "stage": message.stage, "to": message.recipient_kind}
-    if message.channel:
-        short["channel"] = message.channel
-    if refusal:
-        short["refusal"] = str(refusal)
-    events.publish(session, f"message.{what}", at=at, ticket_id=message.ticket_id, **short)
-    if message.ticket_id is None:
-        return
-    texts = {"reason": reason, "body": message.body if what == MessageState.ACCEPTED else None}
-    detail = {**short, **{key: text for key, text in texts.items() if text}}
-    timeline.note(session, message.ticket_id, f"message_{what}", at=at, actor="notify", **detail)

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -25,7 +26,8 @@ class SqlRegistry:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._devices: Mapping[str, KnownDevice] = {}
-        self._announced: frozenset[str] = frozenset()
+        self._candidates: Sequence[str] = ()
+        self._opened: frozenset[str] = frozenset()
         self._loaded = threading.Event()
         self._next = 0.0
 
@@ -48,27 +50,35 @@ class SqlRegistry:
             kinds = {name: _kinds(row.metrics) for name, row in products.items()}
             strict = {name: row.strict for name, row in products.items()}
             query = select(Device.id, Device.product, Device.announced, Device.admitted)
-            rows = session.execute(query).tuples().all()
+            rows = session.execute(query).all()
         self._devices = {
             device_id: KnownDevice(
                 device_id,
                 product,
                 kinds.get(product or "", {}),
                 strict=strict.get(product or "", False),
-                admitted=announced and admitted,
+                admitted=announced and (admitted or device_id in self._opened),
             )
             for device_id, product, announced, admitted in rows
         }
-        self._announced = frozenset(device_id for device_id, _, announced, _ in rows if announced)
+        self._candidates = sorted(device_id for device_id, _, announced, admitted in rows if announced and not admitted)
+        # One that is deleted and registered again has to be admitted again.
+        self._opened &= frozenset(self._candidates)
         self._loaded.set()
         self._next = started + max(REFRESH_S, _DUTY * (time.monotonic() - started))
 
     def candidates(self) -> Sequence[str]:
-        """Devices whose registration is in the log, and what they sent before is not yet."""
-        return sorted(d for d in self._announced if not self._devices[d].admitted)
+        """Devices whose registration is in the log, and the database does not call them admitted yet."""
+        return self._candidates
+
+    def open(self, device_ids: Sequence[str]) -> None:
+        """What they sent before is in the log: from here on their readings follow, in this process."""
+        self._opened |= frozenset(device_ids)
+        opened = {d: replace(self._devices[d], admitted=True) for d in device_ids if d in self._devices}
+        self._devices = {**self._devices, **opened}
 
     def admit(self, device_ids: Sequence[str]) -> None:
-        """What they sent before is in the log: from here on their readings follow. Raises StoreUnavailable."""
+        """As `open`, for all processes and for ever. Raises StoreUnavailable."""
         if device_ids:
             with self._database.write() as session:
                 session.execute(update(Device).where(Device.id.in_(device_ids)).values(admitted=True))

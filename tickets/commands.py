@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from domain.tickets import COMMAND_RUNNING, CommandState, Effect
 from store import due, events, timeline
+from store.locking import locked
 from store.tables import Command, Ticket
 from tickets.lifecycle import find_ticket, playbook_of
 from tickets.playbooks import CommandStep
@@ -64,7 +65,7 @@ def _late(session: Session, command: Command, *, status: str, detail: str, now: 
 
 
 def _find(session: Session, command_id: str) -> Command | None:
-    return session.scalar(select(Command).where(Command.id == command_id).with_for_update())
+    return session.scalar(locked(select(Command).where(Command.id == command_id)))
 
 
 def _waiting_ticket(session: Session, command: Command) -> Ticket | None:

@@ -11,6 +11,7 @@ from domain.faults import EndReason, Severity, Stage, Transition, TransitionStat
 from domain.messages import MessageStage
 from domain.tickets import Effect, TicketCause, TicketState, VisitWanted, WorkOrderState
 from store import due, timeline
+from store.locking import locked
 from store.tables import Device, Fault, RuleVersion, Ticket, WorkOrder
 from tickets.faults import SURFACING, record_end, record_firing, record_flapping, stage_of, version_of
 from tickets.lifecycle import find_ticket, is_open, muted_until, open_new, open_with_key, playbook_of, reopen, tell
@@ -214,7 +215,7 @@ def _last_with_key(session: Session, device_id: str, family: str) -> Ticket | No
         Ticket.family == family,
         Ticket.state.in_((TicketState.RESOLVED, TicketState.CLOSED)),
     )
-    return session.scalar(query.order_by(Ticket.id.desc()).limit(1).with_for_update())
+    return session.scalar(locked(query.order_by(Ticket.id.desc()).limit(1)))
 
 
 def _called_off(session: Session, ticket: Ticket) -> bool:

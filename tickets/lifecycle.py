@@ -11,6 +11,7 @@ from domain.errors import Conflict, IllegalTransition, NotFound
 from domain.faults import Severity
 from domain.tickets import LEGAL_MOVES, OPEN_STATES, TicketCause, TicketState
 from store import due, events, timeline
+from store.locking import locked
 from store.tables import Device, Ticket
 from store.tables import Playbook as PlaybookRow
 from tickets.playbooks import DEFAULT, Playbook, parse_playbook
@@ -23,7 +24,7 @@ WAITS = (*STEP_WAITS, "healthy", "major_visit", "proof")
 
 def find_ticket(session: Session, ticket_id: int) -> Ticket:
     """The ticket, locked against other writers. Raises NotFound."""
-    ticket = session.scalar(select(Ticket).where(Ticket.id == ticket_id).with_for_update())
+    ticket = session.scalar(locked(select(Ticket).where(Ticket.id == ticket_id)))
     if ticket is None:
         raise NotFound("ticket", ticket_id)
     return ticket
@@ -32,7 +33,7 @@ def find_ticket(session: Session, ticket_id: int) -> Ticket:
 def open_with_key(session: Session, device_id: str, family: str) -> Ticket | None:
     """The one open ticket of this device and fault family, if there is one."""
     query = select(Ticket).where(Ticket.device_id == device_id, Ticket.family == family, Ticket.state.in_(OPEN_STATES))
-    return session.scalar(query.with_for_update())
+    return session.scalar(locked(query))
 
 
 def is_open(ticket: Ticket) -> bool:

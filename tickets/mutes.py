@@ -11,6 +11,7 @@ from domain.errors import NotFound, SourceError
 from domain.faults import TransitionState
 from domain.tickets import OPEN_STATES, Effect
 from store import due, events, timeline
+from store.locking import locked
 from store.tables import Device, Due, Fault, Ticket
 from tickets.correlation import surface
 from tickets.steps import begin, retell
@@ -69,7 +70,7 @@ def _go_on(session: Session, ticket: Ticket, *, now: datetime) -> list[Effect]:
 
 def _open_tickets(session: Session, device_id: str) -> Sequence[Ticket]:
     query = select(Ticket).where(Ticket.device_id == device_id, Ticket.state.in_(OPEN_STATES))
-    return session.scalars(query.order_by(Ticket.id).with_for_update()).all()
+    return session.scalars(locked(query.order_by(Ticket.id))).all()
 
 
 def _firing_unseen(session: Session, device_id: str) -> Sequence[Fault]:

@@ -12,6 +12,7 @@ from domain.faults import Severity, TransitionState
 from domain.messages import REACHED, Channel, MessageStage, RecipientKind, ReplyIntent
 from domain.tickets import OPEN_STATES, Announce, Effect, TicketCause, TicketState, VisitWanted
 from store import timeline
+from store.locking import locked
 from store.tables import Customer, Device, Fault, Message, Ticket, TimelineEntry
 from tickets.correlation import RELAPSE_WITHIN
 from tickets.faults import firing_of_ticket, of_ticket
@@ -169,7 +170,7 @@ def _meant(session: Session, customer_id: str, ticket_id: int | None, *, now: da
 
 def _newest(session: Session, customer_id: str, *conditions: ColumnElement[bool]) -> Ticket | None:
     query = select(Ticket).where(Ticket.customer_id == customer_id, *conditions)
-    return session.scalar(query.order_by(Ticket.opened_at.desc(), Ticket.id.desc()).limit(1).with_for_update())
+    return session.scalar(locked(query.order_by(Ticket.opened_at.desc(), Ticket.id.desc()).limit(1)))
 
 
 def _workable(

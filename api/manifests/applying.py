@@ -26,9 +26,7 @@ ORDER = ("maker", "product", "customer", "technician", "playbook", "device", "ru
 NOT_YET = ("site", "article", "template")
 
 
-def apply(
-    session: Session, documents: Sequence[Document], *, now: datetime, dry_run: bool = False
-) -> list[Applied]:
+def apply(session: Session, documents: Sequence[Document], *, now: datetime, dry_run: bool = False) -> list[Applied]:
     """Create or change what `documents` declare, whatever their order; answers in writing order.
 
     Raises a SourceError, or an ExceptionGroup of all of them, and then has written nothing. With `dry_run` all is
@@ -130,7 +128,11 @@ def _doubles(declarations: Sequence[Declaration]) -> Iterator[SourceError]:
         first = seen.setdefault((declaration.kind, declaration.name), declaration)
         if first is not declaration:
             place = f"{first.document.file or 'this text'}:{first.document.where().line}"
-            at = ("name",) if "name" in declaration.document.data and declaration.kind in {"rule", "product"} else ("id",)
+            at = (
+                ("name",)
+                if "name" in declaration.document.data and declaration.kind in {"rule", "product"}
+                else ("id",)
+            )
             yield declaration.document.error(
                 f"{declaration.kind} {declaration.name!r} is declared twice", at=at, cure=f"it is in {place} already"
             )

@@ -10,7 +10,6 @@ from domain.errors import SourceError
 from rules.documents import Document, Route
 from rules.grammar import suggest
 
-
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -70,7 +69,7 @@ def _errors(document: Document, model: type[BaseModel], exc: ValidationError) ->
 
 def _error(document: Document, model: type[BaseModel], at: Route, error: Any) -> SourceError:
     if error["type"] == "extra_forbidden":
-        known = _keys_at(model, document, at[:-1])
+        known = _keys_at(model, at[:-1])
         near = suggest(str(at[-1]), known)
         return document.error("unknown key", at=at, cure=near or (f"known are: {', '.join(known)}" if known else ""))
     if error["type"] == "missing":
@@ -94,7 +93,7 @@ def _in_document(document: Document, loc: tuple[str | int, ...]) -> Route:
     return at
 
 
-def _keys_at(model: type[BaseModel], document: Document, at: Route) -> list[str]:
+def _keys_at(model: type[BaseModel], at: Route) -> list[str]:
     """The keys that the model knows at a place; follows nested models by the names of their fields."""
     current: Any = model
     for step in at:

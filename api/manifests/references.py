@@ -30,13 +30,13 @@ _TABLES: Mapping[str, type[Base]] = {
 class References:
     """Knows what exists and what is about to."""
 
-    def __init__(
-        self, session: Session, declarations: Sequence[Declaration], documents: Sequence[Document]
-    ) -> None:
+    def __init__(self, session: Session, declarations: Sequence[Declaration], documents: Sequence[Document]) -> None:
         self._session = session
         self._declared = declarations
         # A document with a mistake of its own is still there to be pointed to: one mistake, one error.
-        self._names = {(d.kind, d.data.get(key)) for d in documents if isinstance(d.data, dict) for key in ("id", "name")}
+        self._names = {
+            (d.kind, d.data.get(key)) for d in documents if isinstance(d.data, dict) for key in ("id", "name")
+        }
 
     def errors(self, declaration: Declaration) -> Iterator[SourceError]:
         """One error for each thing that `declaration` points to and that nobody knows."""

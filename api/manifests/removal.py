@@ -29,14 +29,18 @@ def remove(session: Session, row: Base, *, now: datetime) -> None:
                 [("device", Device.id, Device.product), ("rule", RuleVersion.name, RuleVersion.product)],
             )
         case Customer():
-            _refuse(session, row.id, [("device", Device.id, Device.customer_id), ("ticket", Ticket.id, Ticket.customer_id)])
+            _refuse(
+                session, row.id, [("device", Device.id, Device.customer_id), ("ticket", Ticket.id, Ticket.customer_id)]
+            )
         case Technician():
             _refuse(session, row.id, [("visit", Visit.id, Visit.technician_id)])
     session.delete(row)
 
 
 def _refuse(
-    session: Session, key: str, users: Sequence[tuple[str, InstrumentedAttribute[object], InstrumentedAttribute[object]]]
+    session: Session,
+    key: str,
+    users: Sequence[tuple[str, InstrumentedAttribute[object], InstrumentedAttribute[object]]],
 ) -> None:
     for kind, name, points in users:
         count = session.scalar(select(func.count()).where(points == key)) or 0

@@ -20,7 +20,12 @@ def put(session: Session, table: type[Base], key: str, values: Mapping[str, Any]
     """Create the row or change what differs. `body` keeps the manifest and alone is no change."""
     row = session.get(table, key)
     if row is None:
-        session.add(table(**values))
+        row = table(**values)
+        session.add(row)
+        session.flush()
+        # On insert an explicit None gives way to the column's default.
+        for name in (name for name, value in values.items() if value is None):
+            setattr(row, name, None)
         return Outcome.CREATED
     changed = [name for name, value in values.items() if getattr(row, name) != value]
     for name in changed:

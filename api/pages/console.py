@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from api import guard
 from api.pages.frame import admit, all_figures, desk_zone, frame, headline
 from api.pages.rendering import page
-from api.pages.rows import Row, rows_of
+from api.pages.rows import Row, names_of, rows_of
 from api.pages.tiles import Tile, tiles_of
 from api.services import House
 from api.views import times
@@ -22,11 +22,11 @@ from api.views.news import news
 from api.views.phrases import plural, said
 from domain.faults import TransitionState
 from domain.tickets import OPEN_STATES, TicketState
-from store.tables import Device, Event, Fault, Ticket
+from store.tables import Customer, Device, Event, Fault, Ticket
 
 router = APIRouter()
 
-NEWS = 40
+NEWS = 30
 TILES = 24
 OVER_SINCE = timedelta(hours=24)
 
@@ -98,11 +98,17 @@ def _wall(session: Session, figures: Sequence[Mapping[str, Any]], zone: ZoneInfo
     firing = session.scalar(select(func.count(Fault.id)).where(Fault.state == TransitionState.FIRING)) or 0
     return Wall(
         title=plural(needing, "ticket needs you", "tickets need you") if needing else "Nothing needs you",
-        summary=f"{plural(running, 'ticket')} in hand, {plural(firing, 'fault')} firing, {plural(len(devices), 'device')} watched.",
+        summary=", ".join(
+            (
+                f"{plural(running, 'ticket')} in hand",
+                plural(firing, "fault") + " firing",
+                plural(len(devices), "device"),
+            )
+        ),
         now=f"{times.day(now, zone, now=now).capitalize()} {times.hour(now, zone)}",
         figures=_cards(figures, firing),
         groups=groups,
-        news=_news(session, zone, now),
+        news=_news(session, zone),
         tiles=tiles_of(session, devices, now=now)[:TILES],
         device_words=f"all {len(devices)}" if len(devices) > TILES else "list",
     )
@@ -120,7 +126,9 @@ def _groups(session: Session, zone: ZoneInfo, now: datetime) -> tuple[list[Group
         ("In hand", "runs by itself", running),
         ("Over", "the last day", over),
     )
-    groups = [Group(title, words, rows_of(session, found, zone=zone, now=now)) for title, words, found in wanted if found]
+    groups = [
+        Group(title, words, rows_of(session, found, zone=zone, now=now)) for title, words, found in wanted if found
+    ]
     return groups, len(person), len(running)
 
 
@@ -128,7 +136,9 @@ def _cards(figures: Sequence[Mapping[str, Any]], firing: int) -> list[FigureCard
     by_name = {figure["name"]: figure for figure in figures}
     head = headline(figures)
     return [
-        FigureCard("Found before they called", *((head.value, head.words) if head else ("–", "no confirmed fault yet"))),
+        FigureCard(
+            "Found before they called", *((head.value, head.words) if head else ("–", "no confirmed fault yet"))
+        ),
         FigureCard("Faults firing now", str(firing), plural(_count(by_name, "faults"), "fault") + " noticed so far"),
         _span(by_name, "time_to_notify_median", "From noticing to telling", "median"),
         _span(by_name, "time_to_restore_median", "From first sign to healthy", "median, by telemetry's proof"),
@@ -147,13 +157,25 @@ def _count(by_name: Mapping[str, Mapping[str, Any]], name: str) -> int:
 def _span(by_name: Mapping[str, Mapping[str, Any]], name: str, title: str, words: str) -> FigureCard:
     figure = by_name.get(name) or {}
     value = figure.get("value")
-    return FigureCard(title, "–" if value is None else times.span(value), words if value is not None else "nothing to measure yet")
+    return FigureCard(
+        title, "–" if value is None else times.span(value), words if value is not None else "nothing to measure yet"
+    )
 
 
-def _news(session: Session, zone: ZoneInfo, now: datetime) -> list[NewsLine]:
+def _news(session: Session, zone: ZoneInfo) -> list[NewsLine]:
     events = session.scalars(select(Event).order_by(Event.id.desc()).limit(NEWS * 3)).all()
     ids = {number for event in events if isinstance(number := (event.body or {}).get("ticket_id"), int)}
-    titles = {row.id: said(row.title, "en") for row in session.scalars(select(Ticket).where(Ticket.id.in_(ids)))}
-    return [
-        NewsLine(n.id, times.hour(n.at, zone), n.tone, n.text, n.about, n.href) for n in news(events, titles)[:NEWS]
-    ]
+    tickets = session.scalars(select(Ticket).where(Ticket.id.in_(ids))).all()
+    people = names_of(session, tickets).people
+    titles = {
+        row.id: f"{people.get(f'customer:{row.customer_id}', row.device_id)}: {said(row.title, 'en')}"
+        for row in tickets
+    }
+    lines = news(events, titles, _owners(session))[:NEWS]
+    return [NewsLine(n.id, times.hour(n.at, zone), n.tone, n.text, n.about, n.href) for n in lines]
+
+
+def _owners(session: Session) -> dict[str, str]:
+    """Names of customers by device."""
+    query = select(Device.id, Customer.name).join(Customer, Customer.id == Device.customer_id)
+    return dict(session.execute(query).all())

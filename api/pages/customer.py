@@ -1,8 +1,10 @@
 """The customer's page behind a signed link: GET shows, POST acts."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -18,7 +20,6 @@ from api.services import House
 from api.views import customer_log, customer_story, times
 from api.views.customer_words import LANGUAGES
 from api.views.phrases import first_name, said
-from domain.clock import to_ms
 from domain.errors import NotFound, SourceError
 from domain.faults import Severity, TransitionState
 from domain.links import Purpose
@@ -53,11 +54,7 @@ _COUNTS = (VisitState.ACCEPTED, VisitState.EN_ROUTE, VisitState.ON_SITE, VisitSt
 
 @router.get("/c/{token}")
 def show(
-    token: str,
-    request: Request,
-    house: House,
-    lang: Annotated[str, Query(max_length=5)] = "",
-    thanks: Annotated[bool, Query()] = False,  # noqa: FBT002 - a query flag
+    token: str, request: Request, house: House, lang: Annotated[str, Query(max_length=5)] = "", thanks: str = ""
 ) -> Response:
     """The ticket as its customer sees it. Looking changes nothing."""
     number = house.signer.open(Purpose.CUSTOMER, token)
@@ -65,45 +62,57 @@ def show(
     with house.database.read() as session:
         ticket = _ticket(session, number)
         customer = session.get(Customer, ticket.customer_id) if ticket.customer_id else None
-        language = lang if lang in LANGUAGES else customer.language if customer else "en"
         device = session.get(Device, ticket.device_id)
-        product = session.get(Product, device.product) if device and device.product else None
+        language = lang if lang in LANGUAGES else customer.language if customer else "en"
         zone = times.zone_of(customer.timezone if customer else None, device.timezone if device else None)
-        faults = session.scalars(select(Fault).where(Fault.ticket_id == number).order_by(Fault.id)).all()
-        facts = _facts(session, ticket, customer, product, faults)
-        entries = timeline.of_ticket(session, number)
-        technicians = {row.id: row.name for row in session.scalars(select(Technician))}
-        noun = said(facts.noun, language, default="appareil" if language == "fr" else "device")
-        log = customer_log.so_far(entries, language=language, noun=noun, technicians=technicians)
-        story = customer_story.tell(facts, language=language, zone=zone, now=now)
-        evidence = evidence_of(session, faults[-1], now=now) if faults else None
-        sender = _sender(session, product)
+        fault = session.scalars(select(Fault).where(Fault.ticket_id == number).order_by(Fault.id.desc())).first()
+        evidence = evidence_of(session, fault, now=now, language=language) if fault else None
+        context = _context(session, ticket, customer, device, language=language, zone=zone, now=now)
     chart = svg(house, evidence, zone=zone, now=now, language=language) if evidence else None
-    since = times.at(evidence.since, zone, now=now, language=language) if evidence else ""
-    until = times.at(evidence.until, zone, now=now, language=language) if evidence else ""
     return page(
         request,
         "customer.html",
         part="parts/customer.html",
-        language=language,
-        other="en" if language == "fr" else "fr",
-        w=LANGUAGES[language],
-        noun=noun,
-        sender=sender,
-        story=story,
-        log=[(times.at(step.at, zone, now=now, language=language), step) for step in log],
         chart=chart,
         chart_title=evidence.title if evidence else "",
-        since=since,
-        until=until,
-        writing=_writing(customer, language),
-        can_stop=bool(customer and set(customer.channels) - set(customer.opted_out)),
+        since=times.at(evidence.since, zone, now=now, language=language) if evidence else "",
+        until=times.at(evidence.until, zone, now=now, language=language) if evidence else "",
         token=token,
         once=uuid4().hex,
-        thanks=thanks,
-        has_customer=customer is not None,
-        stamp=to_ms(now),
+        thanks=bool(thanks),
+        **context,
     )
+
+
+def _context(
+    session: Session,
+    ticket: Ticket,
+    customer: Customer | None,
+    device: Device | None,
+    *,
+    language: str,
+    zone: ZoneInfo,
+    now: datetime,
+) -> dict[str, Any]:
+    product = session.get(Product, device.product) if device and device.product else None
+    facts = _facts(session, ticket, customer, product)
+    noun = said(facts.noun, language, default="appareil" if language == "fr" else "device")
+    technicians = {row.id: row.name for row in session.scalars(select(Technician))}
+    log = customer_log.so_far(
+        timeline.of_ticket(session, ticket.id), language=language, noun=noun, technicians=technicians
+    )
+    return {
+        "language": language,
+        "other": "en" if language == "fr" else "fr",
+        "w": LANGUAGES[language],
+        "noun": noun,
+        "sender": _sender(session, product),
+        "story": customer_story.tell(facts, language=language, zone=zone, now=now),
+        "log": [(times.at(step.at, zone, now=now, language=language), step) for step in log],
+        "writing": _writing(customer, language),
+        "can_stop": bool(customer and set(customer.channels) - set(customer.opted_out)),
+        "has_customer": customer is not None,
+    }
 
 
 @router.post("/c/{token}/{action}", dependencies=[Depends(guard.same_origin)])
@@ -146,8 +155,9 @@ def _ticket(session: Session, number: int) -> Ticket:
 
 
 def _facts(
-    session: Session, ticket: Ticket, customer: Customer | None, product: Product | None, faults: Any
+    session: Session, ticket: Ticket, customer: Customer | None, product: Product | None
 ) -> customer_story.Facts:
+    faults = session.scalars(select(Fault).where(Fault.ticket_id == ticket.id)).all()
     version = session.get(RuleVersion, (ticket.rule, ticket.rule_version)) if ticket.rule else None
     playbook = session.get(Playbook, ticket.playbook) if ticket.playbook else None
     entries = timeline.of_ticket(session, ticket.id)
@@ -208,4 +218,3 @@ def _writing(customer: Customer | None, language: str) -> str:
     if customer.quiet_from and customer.quiet_to:
         quiet = words["writing_quiet"].format(start=customer.quiet_from, end=customer.quiet_to)
     return words["writing_how"].format(channels=words["or_then"].join(channels), quiet=quiet)
-

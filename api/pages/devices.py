@@ -1,11 +1,13 @@
 """Devices: the list, and one with its values, charts, faults and tickets."""
 
-from datetime import timedelta
-from typing import Annotated
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
 
 from api.pages.frame import address, admit, desk_zone, frame
 from api.pages.rendering import page
@@ -41,9 +43,7 @@ def devices(request: Request, house: House, q: Annotated[str, Query(max_length=1
             owners = select(Customer.id).where(Customer.name.ilike(like))
             query = query.where(or_(Device.id.ilike(like), Device.product.ilike(like), Device.customer_id.in_(owners)))
         tiles = tiles_of(session, session.scalars(query).all(), now=house.clock.now())
-        return page(
-            request, "devices.html", part="parts/devices.html", frame=frame(request, session), tiles=tiles, q=q
-        )
+        return page(request, "devices.html", part="parts/devices.html", frame=frame(request, session), tiles=tiles, q=q)
 
 
 @router.get("/devices/{device_id}")
@@ -56,29 +56,6 @@ def device(device_id: str, request: Request, house: House, span: str = "6h") -> 
         row = session.get(Device, device_id)
         if row is None:
             raise NotFound("device", device_id)
-        product = session.get(Product, row.product) if row.product else None
-        customer = session.get(Customer, row.customer_id) if row.customer_id else None
-        values = session.scalars(select(DeviceValue).where(DeviceValue.device_id == device_id)).all()
-        numeric = sorted(v.metric for v in values if isinstance(v.value["v"], int | float) and not isinstance(v.value["v"], bool))
-        metrics = product.metrics if product else {}
-        faults = session.scalars(
-            select(Fault).where(Fault.device_id == device_id).order_by(Fault.id.desc()).limit(20)
-        ).all()
-        firing = any(fault.state == TransitionState.FIRING for fault in faults)
-        tickets = session.scalars(select(Ticket).where(Ticket.device_id == device_id).order_by(Ticket.id.desc()).limit(20)).all()
-        commands = session.scalars(
-            select(Command).where(Command.device_id == device_id).order_by(Command.created_at.desc()).limit(8)
-        ).all()
-        plots = [
-            {
-                "device": device_id,
-                "metrics": [metric],
-                "unit": str((metrics.get(metric) or {}).get("unit") or ""),
-                "from": (now - SPANS[span]).isoformat(),
-                "to": now.isoformat(),
-            }
-            for metric in numeric[:CHARTS]
-        ]
         return page(
             request,
             "device.html",
@@ -86,20 +63,58 @@ def device(device_id: str, request: Request, house: House, span: str = "6h") -> 
             frame=frame(request, session),
             device=row,
             href=address(device_id),
-            product=said(product.title, "en", default=product.name) if product else "No product",
-            state_pill=device_pill(row, firing=firing, now=now),
-            customer=customer,
-            wishes=wishes_of(session, customer) if customer else "",
             facts=device_facts(session, row, now=now),
-            plots=plots,
+            plots=_plots(session, row, zone=zone, now=now, span=SPANS[span]),
             span=span,
             spans=list(SPANS),
-            faults=[(fault, times.at(fault.onset, zone, now=now)) for fault in faults],
-            tickets=rows_of(session, tickets, zone=zone, now=now),
-            commands=[(c.name, times.at(c.created_at, zone, now=now), command_pill(c.state), c.asked_by) for c in commands],
-            offered=[(n, said((about or {}).get("title"), "en", default=n)) for n, about in (product.commands if product else {}).items()],
             muted=times.at(row.muted_until, zone, now=now) if row.muted_until and row.muted_until > now else "",
+            **_belongings(session, row, zone=zone, now=now),
         )
+
+
+def _belongings(session: Session, row: Device, *, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
+    """Product, owner, tickets, faults and commands."""
+    product = session.get(Product, row.product) if row.product else None
+    customer = session.get(Customer, row.customer_id) if row.customer_id else None
+    faults = session.scalars(select(Fault).where(Fault.device_id == row.id).order_by(Fault.id.desc()).limit(20)).all()
+    tickets = session.scalars(
+        select(Ticket).where(Ticket.device_id == row.id).order_by(Ticket.id.desc()).limit(20)
+    ).all()
+    newest = select(Command).where(Command.device_id == row.id).order_by(Command.created_at.desc()).limit(8)
+    declared = product.commands if product else {}
+    return {
+        "product": said(product.title, "en", default=product.name) if product else "No product",
+        "state_pill": device_pill(row, firing=any(f.state == TransitionState.FIRING for f in faults), now=now),
+        "customer": customer,
+        "wishes": wishes_of(session, customer) if customer else "",
+        "faults": [(fault, times.at(fault.onset, zone, now=now)) for fault in faults],
+        "tickets": rows_of(session, tickets, zone=zone, now=now),
+        "commands": [
+            (c.name, times.at(c.created_at, zone, now=now), command_pill(c.state), c.asked_by)
+            for c in session.scalars(newest)
+        ],
+        "offered": [(name, said((about or {}).get("title"), "en", default=name)) for name, about in declared.items()],
+    }
+
+
+def _plots(session: Session, row: Device, *, zone: ZoneInfo, now: datetime, span: timedelta) -> list[dict[str, Any]]:
+    """One chart for each metric of numbers."""
+    product = session.get(Product, row.product) if row.product else None
+    metrics = product.metrics if product else {}
+    values = session.scalars(select(DeviceValue).where(DeviceValue.device_id == row.id).order_by(DeviceValue.metric))
+    numeric = [v.metric for v in values if isinstance(v.value["v"], int | float) and not isinstance(v.value["v"], bool)]
+    return [
+        {
+            "device": row.id,
+            "metrics": [metric],
+            "title": said((metrics.get(metric) or {}).get("title"), "en") or metric.replace("_", " "),
+            "unit": str((metrics.get(metric) or {}).get("unit") or ""),
+            "from": (now - span).isoformat(),
+            "to": now.isoformat(),
+            "zone": zone.key,
+        }
+        for metric in numeric[:CHARTS]
+    ]
 
 
 @router.post("/devices/{device_id}/{action}")

@@ -51,7 +51,7 @@ class Evidence:
         return self.metrics[0] if self.metrics else None
 
 
-def evidence_of(session: Session, fault: Fault, *, now: datetime) -> Evidence:
+def evidence_of(session: Session, fault: Fault, *, now: datetime, language: str = "en") -> Evidence:
     """What to show of a fault."""
     device = session.get(Device, fault.device_id)
     product = session.get(Product, device.product) if device and device.product else None
@@ -66,7 +66,7 @@ def evidence_of(session: Session, fault: Fault, *, now: datetime) -> Evidence:
     return Evidence(
         device_id=fault.device_id,
         metrics=metrics,
-        title=said(about.get("title"), "en") or first.replace("_", " ").replace(".", " "),
+        title=said(about.get("title"), language) or first.replace("_", " ").replace(".", " "),
         unit=str(about.get("unit") or ""),
         since=max(fault.onset - max(BEFORE, (until - fault.onset) / 2), until - LONGEST),
         until=until,
@@ -108,6 +108,6 @@ def svg(
         onset_ms=to_ms(evidence.onset),
         over_ms=to_ms(evidence.over) if evidence.over else None,
         limit=evidence.limit,
-        limit_label=number(evidence.limit, evidence.unit) if evidence.limit is not None else "",
+        limit_label=number(evidence.limit, evidence.unit, language=language) if evidence.limit is not None else "",
         height=height,
     )

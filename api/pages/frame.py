@@ -81,7 +81,7 @@ def headline(figures: Sequence[Mapping[str, Any]]) -> Headline | None:
     if rate is None or rate["value"] is None:
         return None
     found = round(rate["value"] * rate["n"])
-    return Headline(f"{rate['value'] * 100:.0f}\u202f%", f"{found} of {rate['n']} confirmed faults")
+    return Headline(f"{rate['value'] * 100:.0f}\u00a0%", f"{found} of {rate['n']} confirmed faults")
 
 
 def desk_zone(house: Services) -> ZoneInfo:

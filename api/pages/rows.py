@@ -57,7 +57,9 @@ def names_of(session: Session, tickets: Iterable[Ticket]) -> Names:
 
 
 def _last_entries(session: Session, ids: Sequence[int]) -> dict[int, TimelineEntry]:
-    newest = select(func.max(TimelineEntry.id)).where(TimelineEntry.ticket_id.in_(ids)).group_by(TimelineEntry.ticket_id)
+    newest = (
+        select(func.max(TimelineEntry.id)).where(TimelineEntry.ticket_id.in_(ids)).group_by(TimelineEntry.ticket_id)
+    )
     entries = session.scalars(select(TimelineEntry).where(TimelineEntry.id.in_(newest)))
     return {entry.ticket_id: entry for entry in entries}
 
@@ -66,6 +68,7 @@ def _line(entry: TimelineEntry | None, names: Names, zone: ZoneInfo, now: dateti
     found = lines([entry], names) if entry else []
     if not found:
         return ""
-    text = f"{found[0].head} {found[0].text}".strip().rstrip(":")
+    head = found[0].head.rstrip(":")
+    text = ": ".join(part for part in (head, found[0].text or found[0].aside) if part)
     short = text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
     return f"{times.at(found[0].at, zone, now=now)} · {short}"

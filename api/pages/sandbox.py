@@ -140,10 +140,10 @@ def phones(session: Session, house: Services, *, now: datetime) -> list[Phone]:
 class _Said:
     id: str
     at: datetime
-    outgoing: bool
     channel: str
     text: str
     subject: str = ""
+    outgoing: bool = False
 
 
 Talks = dict[tuple[str, str], list[_Said]]
@@ -155,12 +155,10 @@ def _talks(session: Session) -> Talks:
         Message, Message.id == SandboxMessage.message_id
     )
     for row, kind, person in session.execute(sent):
-        talks.setdefault((kind, person), []).append(
-            _Said(f"m{row.id}", row.at, False, row.channel, row.body, row.subject)
-        )
+        talks.setdefault((kind, person), []).append(_Said(f"m{row.id}", row.at, row.channel, row.body, row.subject))
     for heard in session.scalars(select(Inbound).where(Inbound.recipient_id.is_not(None))):
         key = (heard.recipient_kind or "", heard.recipient_id or "")
-        talks.setdefault(key, []).append(_Said(f"i{heard.id}", heard.at, True, heard.channel, heard.body))
+        talks.setdefault(key, []).append(_Said(f"i{heard.id}", heard.at, heard.channel, heard.body, outgoing=True))
     return talks
 
 
@@ -196,7 +194,7 @@ def _dispatcher(house: Services, talks: Talks, now: datetime) -> Phone:
         key="dispatcher",
         kind=RecipientKind.DISPATCHER,
         name=house.dispatcher.name,
-        initials="D",
+        initials="".join(part[0] for part in house.dispatcher.name.split()[:2]).upper(),
         about="runs the desk",
         zone=times.hour(now, zone),
         bubbles=_bubbles(said[-KEPT:], zone, now),

@@ -11,7 +11,7 @@ from api.views import times
 from domain.messages import MessageState
 from store import meta
 from store.outbox import SENDING_PAUSED
-from store.tables import DeadLetter, Message, RuleVersion, Rule
+from store.tables import DeadLetter, Message, Rule, RuleVersion
 
 router = APIRouter()
 

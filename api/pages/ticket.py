@@ -102,8 +102,6 @@ def ticket(ticket_id: int, request: Request, house: House) -> Response:
         )
 
 
-
-
 def _desk(session: Session, ticket: Ticket, *, zone: ZoneInfo, now: datetime) -> Desk:
     entries = timeline.of_ticket(session, ticket.id)
     faults = session.scalars(select(Fault).where(Fault.ticket_id == ticket.id).order_by(Fault.id)).all()
@@ -124,7 +122,7 @@ def _desk(session: Session, ticket: Ticket, *, zone: ZoneInfo, now: datetime) ->
         pills=pills,
         action=next_action(situation, zone=zone, now=now),
         evidence=evidence,
-        plot=_plot(evidence, entries) if evidence and evidence.metric else None,
+        plot=_plot(evidence, entries, zone) if evidence and evidence.metric else None,
         entries=[Shown(times.at(line.at, zone, now=now), line) for line in newest_first],
         is_open=ticket.state in OPEN_STATES,
         firing=bool(firing),
@@ -150,7 +148,9 @@ def _about(ticket: Ticket, situation: Situation, zone: ZoneInfo, now: datetime) 
 
 def _situation(session: Session, ticket: Ticket, entries: Sequence[TimelineEntry], *, firing: bool) -> Situation:
     customer = session.get(Customer, ticket.customer_id) if ticket.customer_id else None
-    command = session.scalars(select(Command).where(Command.ticket_id == ticket.id).order_by(Command.created_at.desc())).first()
+    command = session.scalars(
+        select(Command).where(Command.ticket_id == ticket.id).order_by(Command.created_at.desc())
+    ).first()
     visit = session.scalars(select(Visit).where(Visit.ticket_id == ticket.id).order_by(Visit.id.desc())).first()
     technician = session.get(Technician, visit.technician_id) if visit else None
     replies = [entry for entry in entries if entry.kind == "reply"]
@@ -190,18 +190,19 @@ def _told_at(session: Session, ticket: Ticket) -> datetime | None:
 _MARKS = {"command_sent": "restart", "message_accepted": "told", "visit_arrived": "on site", "fault_cleared": "healthy"}
 
 
-def _plot(evidence: Evidence, entries: Sequence[TimelineEntry]) -> dict[str, Any]:
+def _plot(evidence: Evidence, entries: Sequence[TimelineEntry], zone: ZoneInfo) -> dict[str, Any]:
     """What chart.js needs: where the readings are, and what to draw over them. Times are epoch seconds."""
     marks = [{"at": evidence.onset.timestamp(), "text": "first sign", "tone": "alarm"}]
     for entry in entries:
         text = _MARKS.get(entry.kind)
         detail = entry.detail or {}
-        if text and (entry.kind != "message_accepted" or detail.get("to") == "customer"):
+        if text and (entry.kind != "message_accepted" or detail.get("stage") in OPENINGS):
             text = str(detail.get("name") or text) if entry.kind == "command_sent" else text
             marks.append({"at": entry.at.timestamp(), "text": text, "tone": "muted"})
     return {
         "device": evidence.device_id,
         "metrics": list(evidence.metrics[:3]),
+        "title": evidence.title,
         "unit": evidence.unit,
         "from": evidence.since.isoformat(),
         "to": evidence.until.isoformat(),
@@ -209,4 +210,5 @@ def _plot(evidence: Evidence, entries: Sequence[TimelineEntry]) -> dict[str, Any
         "over": evidence.over.timestamp() if evidence.over else None,
         "limit": evidence.limit,
         "marks": marks,
+        "zone": zone.key,
     }

@@ -54,7 +54,9 @@ def _do(
                 skill = playbook_of(session, ticket).visit.skill
                 house.hand_on(session, [VisitWanted(ticket.id, skill, asked_by=AGENT)], now=now)
             else:
-                effects = service.move(session, ticket.id, TicketState.PENDING_VISIT, actor=AGENT, now=now, reason=reason)
+                effects = service.move(
+                    session, ticket.id, TicketState.PENDING_VISIT, actor=AGENT, now=now, reason=reason
+                )
                 house.hand_on(session, effects, now=now)
         case "call-off":
             house.hand_on(session, [VisitUnneeded(ticket.id)], now=now)

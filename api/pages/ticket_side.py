@@ -97,7 +97,7 @@ def device_facts(session: Session, device: Device, *, now: datetime) -> list[tup
     """What it is and what it last said."""
     product = session.get(Product, device.product) if device.product else None
     attributes = {**(device.reported or {}), **(device.attributes or {})}
-    facts = [("Model", said(product.title, "en", default=product.name) if product else "unknown")]
+    facts = [("Product", said(product.title, "en", default=product.name) if product else "unknown")]
     facts += [(name.replace("_", " ").capitalize(), number(value)) for name, value in list(attributes.items())[:4]]
     if device.address:
         facts.append(("Place", device.address))
@@ -106,7 +106,12 @@ def device_facts(session: Session, device: Device, *, now: datetime) -> list[tup
     values = session.scalars(select(DeviceValue).where(DeviceValue.device_id == device.id).order_by(DeviceValue.metric))
     for row in list(values)[:8]:
         about = metrics.get(row.metric) or {}
-        facts.append((said(about.get("title"), "en") or row.metric.replace("_", " ").capitalize(), number(row.value["v"], about.get("unit"))))
+        facts.append(
+            (
+                said(about.get("title"), "en") or row.metric.replace("_", " ").capitalize(),
+                number(row.value["v"], about.get("unit")),
+            )
+        )
     return facts
 
 

@@ -41,7 +41,9 @@ def tiles_of(session: Session, devices: Sequence[Device], *, now: datetime) -> l
         owner = owners.get(device.customer_id or "", "")
         what = " · ".join(part for part in (first_upper(noun), owner) if part)
         seen = f"last seen {times.ago(device.last_seen, now=now)}" if device.last_seen else "never heard of yet"
-        tiles.append(Tile(address(device.id), device.id, what, device_pill(device, firing=device.id in faulty, now=now), seen))
+        tiles.append(
+            Tile(address(device.id), device.id, what, device_pill(device, firing=device.id in faulty, now=now), seen)
+        )
     return sorted(tiles, key=lambda tile: (_ORDER.index(tile.pill.tone), tile.name))
 
 

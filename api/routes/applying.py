@@ -30,7 +30,9 @@ class ApplyOut(BaseModel):
     dry_run: bool
 
 
-@router.post("/apply", response_model=ApplyOut, summary="Create or change what manifests declare", openapi_extra=takes_yaml())
+@router.post(
+    "/apply", response_model=ApplyOut, summary="Create or change what manifests declare", openapi_extra=takes_yaml()
+)
 def apply_manifests(
     text: RawText, house: House, *, dry_run: bool = Query(default=False, description="only check")
 ) -> Any:

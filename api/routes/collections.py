@@ -19,6 +19,7 @@ from api.services import House
 from domain.errors import AlreadyExists, NotFound
 from rules.documents import plain
 from store.tables import Customer, Device, Maker, Product, Technician
+from store.tables.base import Base
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Collection:
     """One kind of thing that manifests declare too."""
 
     kind: str
+    table: type[Base]
     path: str
     body: type[Declared]
     key: InstrumentedAttribute[str]
@@ -35,12 +37,21 @@ class Collection:
 
 
 COLLECTIONS = (
-    Collection("maker", "makers", MakerIn, Maker.id, MakerOut, Page[MakerOut], MakerOut.of),
-    Collection("product", "products", ProductIn, Product.name, ProductOut, Page[ProductOut], ProductOut.of),
-    Collection("device", "devices", DeviceIn, Device.id, DeviceOut, Page[DeviceOut], DeviceOut.of),
-    Collection("customer", "customers", CustomerIn, Customer.id, CustomerOut, Page[CustomerOut], CustomerOut.of),
+    Collection("maker", Maker, "makers", MakerIn, Maker.id, MakerOut, Page[MakerOut], MakerOut.of),
+    Collection("product", Product, "products", ProductIn, Product.name, ProductOut, Page[ProductOut], ProductOut.of),
+    Collection("device", Device, "devices", DeviceIn, Device.id, DeviceOut, Page[DeviceOut], DeviceOut.of),
     Collection(
-        "technician", "technicians", TechnicianIn, Technician.id, TechnicianOut, Page[TechnicianOut], TechnicianOut.of
+        "customer", Customer, "customers", CustomerIn, Customer.id, CustomerOut, Page[CustomerOut], CustomerOut.of
+    ),
+    Collection(
+        "technician",
+        Technician,
+        "technicians",
+        TechnicianIn,
+        Technician.id,
+        TechnicianOut,
+        Page[TechnicianOut],
+        TechnicianOut.of,
     ),
 )
 
@@ -63,7 +74,7 @@ def router_of(collection: Collection) -> APIRouter:
 def _list(collection: Collection) -> Callable[..., Any]:
     def list_page(house: House, wanted: Wanted) -> Any:
         with house.database.read() as session:
-            rows, cursor = page_of(session, select(collection.key.class_), collection.key, wanted)
+            rows, cursor = page_of(session, select(collection.table), collection.key, wanted)
             return collection.page(items=[collection.show(row) for row in rows], next=cursor)
 
     return list_page
@@ -74,7 +85,7 @@ def _create(collection: Collection) -> Callable[..., Any]:
         said = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
         key = getattr(body, collection.key.key)
         with house.database.write() as session:
-            if session.get(collection.key.class_, key) is not None:
+            if session.get(collection.table, key) is not None:
                 raise AlreadyExists(f"{collection.kind} {key!r} exists; change it with PATCH")
             return _declare(session, collection, key, said, now=house.clock.now())
 
@@ -114,7 +125,7 @@ def _declare(session: Session, collection: Collection, key: str, said: dict[str,
 
 
 def _row(session: Session, collection: Collection, key: str) -> Any:
-    row = session.get(collection.key.class_, key)
+    row = session.get(collection.table, key)
     if row is None:
         raise NotFound(collection.kind, key)
     return row

@@ -36,6 +36,7 @@ def read_device(device_id: str, house: House) -> Any:
 def readings(
     device_id: str,
     house: House,
+    *,
     metric: str,
     since: Annotated[datetime | None, Query(alias="from", description="ISO 8601; default: a day before `to`")] = None,
     until: Annotated[datetime | None, Query(alias="to", description="ISO 8601; default: now")] = None,
@@ -102,7 +103,7 @@ def unmute(device_id: str, house: House) -> Any:
     "/telemetry", status_code=status.HTTP_202_ACCEPTED, summary="Readings over HTTP", openapi_extra=takes_yaml()
 )
 def telemetry(device_id: str, payload: RawBytes, house: House, response: Response) -> dict[str, Any]:
-    """The same payloads as over MQTT. Answered once the log holds them; what was bad is named and kept as dead letter."""
+    """The same payloads as over MQTT. Answered once the log holds them; what was bad is named, and kept."""
     taken = uplinks.take(house, device_id, payload)
     if taken.refused and not taken.readings:
         response.status_code = status.HTTP_422_UNPROCESSABLE_CONTENT

@@ -20,6 +20,7 @@ router = APIRouter(prefix="/v1/faults", tags=["faults"])
 def list_faults(
     house: House,
     wanted: Wanted,
+    *,
     device_id: str | None = None,
     state: TransitionState | None = None,
     rule: str | None = None,

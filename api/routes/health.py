@@ -26,9 +26,9 @@ def readyz(house: House) -> JSONResponse:
             session.execute(text("SELECT 1"))
     except StoreUnavailable as exc:
         waiting.append(f"database: {exc}")
-    for role in house.status().get("roles", []):
-        if not role.get("ready", True):
-            waiting.append(f"{role['role']}: {role.get('trouble') or 'not ready yet'}")
+    found = house.status()
+    if not found.get("ready", True):
+        waiting += found.get("trouble") or ["a role is not ready yet"]
     if waiting:
         return JSONResponse({"status": "waiting", "waiting": waiting}, status_code=503, headers={"Retry-After": "2"})
     return JSONResponse({"status": "ready", "waiting": []})

@@ -60,7 +60,9 @@ def kpis(
         if moment.tzinfo is None:
             raise SourceError(f"{moment.isoformat()} has no time zone", cure="end it with Z or an offset", key=key)
     with house.database.read() as session:
-        return Figures(since=start, until=end, items=[Figure(**figure) for figure in service.kpis(session, since=start, until=end)])
+        return Figures(
+            since=start, until=end, items=[Figure(**figure) for figure in service.kpis(session, since=start, until=end)]
+        )
 
 
 @router.get("/events", summary="Server-sent events: what changes, as it changes", tags=["events"])

@@ -50,9 +50,7 @@ def create_rule(text: RawText, house: House) -> Any:
         return _shown(session, session.get_one(Rule, applied.name))
 
 
-@router.post(
-    "/validate", response_model=Verdict, summary="Check a rule without storing it", openapi_extra=takes_yaml()
-)
+@router.post("/validate", response_model=Verdict, summary="Check a rule without storing it", openapi_extra=takes_yaml())
 def validate_rule(text: RawText, house: House) -> Any:
     """Mistakes are the answer here, not a failure: 200 with `valid: false` and one entry for each."""
     try:

@@ -8,11 +8,10 @@ from sqlalchemy import select
 from api.paging import Page, Wanted, page_of
 from api.schemas.desk import VisitMoveIn, VisitOut, WorkOrderOut
 from api.services import House
+from api.visiting import Move, make_move
 from domain.errors import NotFound
 from domain.tickets import VisitState, WorkOrderState
 from store.tables import Visit, WorkOrder
-
-from api.visiting import Move, make_move
 
 router = APIRouter(prefix="/v1", tags=["visits"])
 
@@ -57,7 +56,9 @@ def read_visit(visit_id: int, house: House) -> Any:
         return visit
 
 
-@router.post("/visits/{visit_id}/{move}", response_model=VisitOut, summary="Accept, decline, set off, arrive, pause, complete")
+@router.post(
+    "/visits/{visit_id}/{move}", response_model=VisitOut, summary="Accept, decline, set off, arrive, pause, complete"
+)
 def move_visit(visit_id: int, move: Move, house: House, body: VisitMoveIn | None = None) -> Any:
     """A move made twice changes nothing; an illegal one is 409 with the legal ones."""
     with house.database.write() as session:

@@ -4,6 +4,7 @@
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const fade = (color, share) => `color-mix(in srgb, ${color} ${share}%, transparent)`;
   const drawn = new Map();
+  const specs = new WeakMap();
 
   async function load(spec, metric) {
     const query = new URLSearchParams({ metric, from: spec.from, to: spec.to, max_points: "800" });
@@ -30,6 +31,8 @@
           const scale = devicePixelRatio;
           ctx.save();
           ctx.font = `${11 * scale}px Inter, system-ui, sans-serif`;
+          ctx.textAlign = "left";
+          ctx.textBaseline = "alphabetic";
           if (spec.limit !== null && spec.limit !== undefined) {
             const y = u.valToPos(spec.limit, "y", true);
             ctx.strokeStyle = ctx.fillStyle = css("--alarm");
@@ -68,7 +71,8 @@
     const colors = [css("--calm"), css("--accent"), css("--watch")];
     return {
       width: element.clientWidth,
-      height: element.clientHeight - 24,
+      height: element.clientHeight - 26,
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), spec.zone),
       plugins: [overlay(spec)],
       cursor: { y: false, points: { size: 6 } },
       legend: { live: true },
@@ -81,10 +85,10 @@
           return [a - room, b + room * 1.6];
         } },
       },
-      axes: [{ ...axis, grid: { show: false }, values: "{HH}:{mm}", space: 60 }, { ...axis, size: 44 }],
+      axes: [{ ...axis, grid: { show: false }, values: "{HH}:{mm}", space: 60, size: 26 }, { ...axis, size: 44 }],
       series: [
         { value: "{HH}:{mm}:{ss}" },
-        ...spec.metrics.slice(0, 1).map((metric, i) => ({ label: metric.replaceAll("_", " "), stroke: colors[i], width: 1.75, spanGaps: false, points: { show: false }, value: (u, v) => (v === null || v === undefined ? "–" : `${Math.round(v * 100) / 100} ${spec.unit}`) })),
+        ...spec.metrics.slice(0, 1).map((metric, i) => ({ label: spec.title ?? metric, stroke: colors[i], width: 1.75, spanGaps: false, points: { show: false }, value: (u, v) => (v === null || v === undefined ? "–" : `${Math.round(v * 100) / 100} ${spec.unit}`) })),
       ],
     };
   }
@@ -92,6 +96,7 @@
   async function draw(element) {
     const text = element.dataset.plot;
     const spec = JSON.parse(text);
+    specs.set(element, text);
     let items;
     try {
       items = await load(spec, spec.metrics[0]);
@@ -115,8 +120,12 @@
   const all = () => document.querySelectorAll("[data-plot]");
   const redraw = () => all().forEach(draw);
   let waiting = null;
-  const soon = () => { clearTimeout(waiting); waiting = setTimeout(redraw, 200); };
+  const soon = () => { clearTimeout(waiting); waiting = setTimeout(redraw, 400); };
   redraw();
+  // A swap leaves the drawing alone and changes what it should show; a chart a second is enough.
+  document.addEventListener("htmx:after:swap", () => {
+    if ([...all()].some((element) => specs.get(element) !== element.dataset.plot)) soon();
+  });
   addEventListener("resize", soon);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 })();

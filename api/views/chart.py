@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from domain.telemetry import Value
@@ -81,9 +82,7 @@ def draw(
     return Chart(
         width=width,
         height=height,
-        paths=[
-            "M" + "L".join(f"{x(at)} {y(value)}" for at, value in stretch) for stretch in _stretches(numbers)
-        ],
+        paths=["M" + "L".join(f"{x(at)} {y(value)}" for at, value in stretch) for stretch in _stretches(numbers)],
         base_y=float(base),
         top_y=6.0,
         limit_y=None if limit is None else y(limit),
@@ -98,10 +97,10 @@ def draw(
 
 def _stretches(points: Sequence[tuple[int, float]]) -> list[list[tuple[int, float]]]:
     """Split where the device was silent: six times the usual distance, and ten points' worth of time at least."""
-    gaps = sorted(after[0] - before[0] for before, after in zip(points, points[1:], strict=False))
+    gaps = sorted(after[0] - before[0] for before, after in pairwise(points))
     usual = gaps[len(gaps) // 2]
     stretches = [[points[0]]]
-    for before, after in zip(points, points[1:], strict=False):
+    for before, after in pairwise(points):
         if after[0] - before[0] > max(usual * 6, 1):
             stretches.append([])
         stretches[-1].append(after)

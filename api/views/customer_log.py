@@ -28,9 +28,7 @@ class Step:
     text: str
 
 
-def so_far(
-    entries: Iterable[TimelineEntry], *, language: str, noun: str, technicians: Mapping[str, str]
-) -> list[Step]:
+def so_far(entries: Iterable[TimelineEntry], *, language: str, noun: str, technicians: Mapping[str, str]) -> list[Step]:
     """What happened, oldest first. `technicians` are names by id."""
     words = LANGUAGES[language]
     steps: list[Step] = []

@@ -13,7 +13,8 @@ from api.views.states import Pill
 from domain.faults import Severity
 from domain.tickets import OPEN_STATES, CommandState, TicketState, VisitState
 
-BUSY = frozenset({VisitState.EN_ROUTE, VisitState.ON_SITE, VisitState.PAUSED})
+COMING = frozenset({VisitState.ACCEPTED, VisitState.EN_ROUTE, VisitState.ON_SITE, VisitState.PAUSED})
+"""Visits that the customer may count on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,130 +80,146 @@ class Story:
 
 def tell(facts: Facts, *, language: str, zone: ZoneInfo, now: datetime) -> Story:
     """The page in `language`, with times in the customer's zone."""
-    words, noun = LANGUAGES[language], said(facts.noun, language, default=_any_noun(language))
-    over = facts.state not in OPEN_STATES
-    danger = facts.severity is Severity.SAFETY and not over
-    lead = (said(facts.product, language), words["noticed_at"].format(at=_at(facts.onset, language, zone, now)))
-    main, others, small = _buttons(facts, over=over, words=words)
-    return Story(
-        headline=_headline(facts, words, noun, language, over=over),
-        pill=_pill(facts, words, over=over),
-        lead=" · ".join(part for part in lead if part),
-        danger=words["danger"] if danger else "",
-        notice="" if over else said(facts.notice, language) or words["notice_none"].format(noun=noun),
-        done=_done(facts, words, language, zone, now),
-        next=_next(facts, words, noun, language, zone, now),
-        main=main,
-        others=others,
-        small=small,
-        over=over,
-    )
+    return _Writer(facts, language, zone, now).story()
 
 
-def _headline(facts: Facts, words: Mapping[str, str], noun: str, language: str, *, over: bool) -> str:
-    if facts.false_alarm:
-        return words["misled"].format(noun=noun)
-    if over:
-        proven = facts.healthy_since is not None or facts.closed_by == "customer"
-        return words["runs" if proven else "checked"].format(noun=noun)
-    predicate = said(facts.says, language)
-    if predicate:
-        return f"{words['your'].format(noun=noun)} {predicate}"
-    return first_upper(said(facts.title, language))
+class _Writer:
+    """Writes one page."""
 
+    def __init__(self, facts: Facts, language: str, zone: ZoneInfo, now: datetime) -> None:
+        self._facts, self._language, self._zone, self._now = facts, language, zone, now
+        self._words = LANGUAGES[language]
+        self._noun = said(facts.noun, language, default="appareil" if language == "fr" else "device")
+        self._over = facts.state not in OPEN_STATES
+        self._healthy = facts.healthy_since is not None and not facts.firing
 
-def _pill(facts: Facts, words: Mapping[str, str], *, over: bool) -> Pill:
-    if over:
-        return Pill("good", words["pill_over"])
-    if facts.severity is Severity.SAFETY:
-        return Pill("alarm", words["pill_danger"])
-    if facts.visit and facts.visit.state is VisitState.EN_ROUTE:
-        return Pill("calm", words["pill_way"])
-    if facts.visit and facts.visit.state in {VisitState.ACCEPTED, *BUSY}:
-        return Pill("calm", words["pill_coming"])
-    if facts.healthy_since and not facts.firing:
-        return Pill("good", words["pill_healthy"])
-    if facts.state is TicketState.PENDING_AGENT and facts.call_wanted:
-        return Pill("calm", words["pill_call"])
-    if facts.state is TicketState.PENDING_DEVICE:
-        return Pill("calm", words["pill_trying"])
-    return Pill("calm", words["pill_small"]) if facts.severity is Severity.INFO else Pill("watch", words["pill_look"])
+    def story(self) -> Story:
+        """All parts of it."""
+        facts, language = self._facts, self._language
+        noticed = self._say("noticed_at", at=self._when(facts.onset))
+        main, others, small = self._buttons()
+        unseen = said(facts.notice, language) or self._say("notice_none")
+        return Story(
+            headline=self._headline(),
+            pill=self._pill(),
+            lead=" · ".join(part for part in (said(facts.product, language), noticed) if part),
+            danger=self._words["danger"] if facts.severity is Severity.SAFETY and not self._over else "",
+            notice="" if self._over else unseen,
+            done=self._done(),
+            next=self._next(),
+            main=main,
+            others=others,
+            small=small,
+            over=self._over,
+        )
 
+    def _headline(self) -> str:
+        facts = self._facts
+        if facts.false_alarm:
+            return self._say("misled")
+        if self._over:
+            proven = facts.healthy_since is not None or facts.closed_by == "customer"
+            return self._say("runs" if proven else "checked")
+        predicate = said(facts.says, self._language)
+        return f"{self._say('your')} {predicate}" if predicate else first_upper(said(facts.title, self._language))
 
-def _done(facts: Facts, words: Mapping[str, str], language: str, zone: ZoneInfo, now: datetime) -> list[str]:
-    found: list[str] = []
-    if facts.tried:
-        key = "done_restart" if facts.tried.name == "restart" else "done_command"
-        title = said(facts.tried.title, language, default=facts.tried.name)
-        found.append(words[key].format(at=_at(facts.tried.at, language, zone, now), title=title))
-        found.append(words[_outcome(facts, facts.tried)])
-    if facts.visit and facts.visit.arrived_at and facts.visit.state is VisitState.COMPLETED:
-        arrived = _at(facts.visit.arrived_at, language, zone, now)
-        found.append(words["done_visit"].format(who=facts.visit.who or words["technician"], at=arrived))
-    if facts.false_alarm:
-        found.append(words["done_sorry"])
-    return found or [words["done_nothing"]]
+    def _pill(self) -> Pill:
+        facts, words = self._facts, self._words
+        visit = facts.visit.state if facts.visit else None
+        if self._over:
+            return Pill("good", words["pill_over"])
+        if facts.severity is Severity.SAFETY:
+            return Pill("alarm", words["pill_danger"])
+        if visit is VisitState.EN_ROUTE:
+            return Pill("calm", words["pill_way"])
+        if visit in COMING:
+            return Pill("calm", words["pill_coming"])
+        if self._healthy:
+            return Pill("good", words["pill_healthy"])
+        if facts.state is TicketState.PENDING_AGENT and facts.call_wanted:
+            return Pill("calm", words["pill_call"])
+        if facts.state is TicketState.PENDING_DEVICE:
+            return Pill("calm", words["pill_trying"])
+        small = facts.severity is Severity.INFO
+        return Pill("calm", words["pill_small"]) if small else Pill("watch", words["pill_look"])
 
+    def _done(self) -> list[str]:
+        facts = self._facts
+        found: list[str] = []
+        if facts.tried:
+            key = "done_restart" if facts.tried.name == "restart" else "done_command"
+            title = said(facts.tried.title, self._language, default=facts.tried.name)
+            found.append(self._say(key, at=self._when(facts.tried.at), title=title))
+            found.append(self._words[self._outcome(facts.tried)])
+        if facts.visit and facts.visit.arrived_at and facts.visit.state is VisitState.COMPLETED:
+            found.append(self._say("done_visit", who=self._who(facts.visit), at=self._when(facts.visit.arrived_at)))
+        if facts.false_alarm:
+            found.append(self._words["done_sorry"])
+        return found or [self._words["done_nothing"]]
 
-def _outcome(facts: Facts, tried: Tried) -> str:
-    if tried.state in {CommandState.FAILED, CommandState.TIMED_OUT}:
-        return "done_failed"
-    if facts.state is TicketState.PENDING_DEVICE:
-        return "done_watching"
-    helped = not facts.firing and facts.visit is None
-    return "done_helped" if helped else "done_not_helped"
+    def _outcome(self, tried: Tried) -> str:
+        if tried.state in {CommandState.FAILED, CommandState.TIMED_OUT}:
+            return "done_failed"
+        if self._facts.state is TicketState.PENDING_DEVICE and self._facts.visit is None:
+            return "done_watching"
+        helped = not self._facts.firing and self._facts.visit is None
+        return "done_helped" if helped else "done_not_helped"
 
+    def _next(self) -> str:
+        facts = self._facts
+        if self._over:
+            if facts.healthy_since and not facts.false_alarm:
+                return self._say("next_over", at=self._at(facts.healthy_since))
+            return self._words["next_over_plain"]
+        if facts.visit and facts.visit.state in COMING:
+            key = {VisitState.ACCEPTED: "next_visit", VisitState.EN_ROUTE: "next_way"}.get(
+                facts.visit.state, "next_site"
+            )
+            return self._say(key, who=self._who(facts.visit), when=self._window(facts.visit))
+        if self._healthy and facts.healthy_since:
+            return self._say("next_healthy", at=self._at(facts.healthy_since))
+        if facts.visit and facts.visit.state is VisitState.COMPLETED:
+            return self._say("next_proof", who=self._who(facts.visit))
+        return self._next_without_visit()
 
-def _next(facts: Facts, words: Mapping[str, str], noun: str, language: str, zone: ZoneInfo, now: datetime) -> str:
-    if facts.state not in OPEN_STATES:
-        if facts.healthy_since and not facts.false_alarm:
-            return words["next_over"].format(at=_at(facts.healthy_since, language, zone, now))
-        return words["next_over_plain"]
-    if facts.visit and facts.visit.state in {VisitState.ACCEPTED, *BUSY}:
-        return _next_visit(facts.visit, words, noun, language, zone, now)
-    if facts.healthy_since and not facts.firing:
-        return words["next_healthy"].format(at=_at(facts.healthy_since, language, zone, now))
-    if facts.visit and facts.visit.state is VisitState.COMPLETED:
-        return words["next_proof"].format(who=facts.visit.who or words["technician"], noun=noun)
-    match facts.state:
-        case TicketState.PENDING_VISIT:
-            return words["next_finding"]
-        case TicketState.PENDING_DEVICE | TicketState.OPEN:
-            return words["next_trying"]
-        case TicketState.PENDING_AGENT if facts.call_wanted:
-            return words["next_call"].format(digits=facts.phone[-2:]) if facts.phone else words["next_call_plain"]
-        case TicketState.PENDING_AGENT:
-            return words["next_person"]
-    return words["next_choose"]
+    def _next_without_visit(self) -> str:
+        facts = self._facts
+        match facts.state:
+            case TicketState.PENDING_VISIT:
+                return self._words["next_finding"]
+            case TicketState.PENDING_DEVICE | TicketState.OPEN:
+                return self._words["next_trying"]
+            case TicketState.PENDING_AGENT if facts.call_wanted and facts.phone:
+                return self._say("next_call", digits=facts.phone[-2:])
+            case TicketState.PENDING_AGENT:
+                return self._words["next_call_plain" if facts.call_wanted else "next_person"]
+        return self._words["next_choose"]
 
+    def _buttons(self) -> tuple[str, Sequence[str], Sequence[tuple[str, str]]]:
+        facts = self._facts
+        fixed = (self._words["fixed_ask"], "fixed")
+        if self._over:
+            return "", (), ((self._words["again_ask"], "call"),)
+        if facts.severity is Severity.SAFETY:
+            return "call", (), ()
+        visiting = facts.visit is not None and facts.visit.state in COMING
+        if visiting or facts.state is TicketState.PENDING_VISIT or self._healthy:
+            return "", ("call",), (fixed,)
+        if facts.state is TicketState.PENDING_AGENT:
+            return "", ("send",) if facts.call_wanted else ("call",), (fixed,)
+        return "send", ("call",), (fixed,)
 
-def _next_visit(
-    visit: Visiting, words: Mapping[str, str], noun: str, language: str, zone: ZoneInfo, now: datetime
-) -> str:
-    key = {VisitState.ACCEPTED: "next_visit", VisitState.EN_ROUTE: "next_way"}.get(visit.state, "next_site")
-    when = times.window(visit.start, visit.end, zone, now=now, language=language)
-    return words[key].format(who=visit.who or words["technician"], when=when, noun=noun)
+    def _say(self, key: str, **parts: str) -> str:
+        return self._words[key].format(noun=self._noun, **parts)
 
+    def _who(self, visit: Visiting) -> str:
+        return visit.who or self._words["technician"]
 
-def _buttons(
-    facts: Facts, *, over: bool, words: Mapping[str, str]
-) -> tuple[str, Sequence[str], Sequence[tuple[str, str]]]:
-    fixed = (words["fixed_ask"], "fixed")
-    if over:
-        return "", (), ((words["again_ask"], "call"),)
-    if facts.severity is Severity.SAFETY:
-        return "call", (), ()
-    visiting = facts.visit is not None and facts.visit.state in {VisitState.ACCEPTED, *BUSY}
-    if visiting or facts.state is TicketState.PENDING_VISIT or (facts.healthy_since and not facts.firing):
-        return "", ("call",), (fixed,)
-    if facts.state is TicketState.PENDING_AGENT:
-        return "", ("send",) if facts.call_wanted else ("call",), (fixed,)
-    return "send", ("call",), (fixed,)
+    def _window(self, visit: Visiting) -> str:
+        return times.window(visit.start, visit.end, self._zone, now=self._now, language=self._language)
 
+    def _when(self, moment: datetime) -> str:
+        return times.moment_of(moment, self._zone, now=self._now, language=self._language)
 
-def _any_noun(language: str) -> str:
-    return "appareil" if language == "fr" else "device"
-
-
-def _at(moment: datetime, language: str, zone: ZoneInfo, now: datetime) -> str:
-    return times.at(moment, zone, now=now, language=language)
+    def _at(self, moment: datetime) -> str:
+        return times.at(moment, self._zone, now=self._now, language=self._language)

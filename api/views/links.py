@@ -4,7 +4,7 @@ import re
 
 from markupsafe import Markup, escape
 
-_ADDRESS = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)]")
+_ADDRESS = re.compile(r"https?://[^\s<>\"'”»]+[^\s<>\"'”».,;:!?)]")
 
 
 def with_links(text: str) -> Markup:

@@ -6,13 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from api.views.phrases import first_upper, said
+from domain.tickets import TicketCause
 from store.tables import Event
 
 _TICKET = {
     "opened": ("watch", "Ticket opened"),
-    "pending_device": ("calm", "Trying from afar"),
-    "pending_customer": ("watch", "Waiting for the customer"),
-    "pending_visit": ("calm", "A visit is being arranged"),
     "pending_agent": ("alarm", "A person is needed"),
     "resolved": ("good", "Resolved"),
     "closed": ("good", "Closed"),
@@ -23,7 +21,7 @@ _OTHER = {
     "fault.firing": ("alarm", "Fault noticed"),
     "fault.resolved": ("good", "Telemetry is healthy"),
     "fault.flapping": ("watch", "Comes and goes"),
-    "command.sent": ("calm", "Command sent"),
+    "command.queued": ("calm", "Trying from afar"),
     "command.done": ("good", "Command done"),
     "command.failed": ("alarm", "Command failed"),
     "command.timed_out": ("watch", "Command without answer"),
@@ -63,21 +61,25 @@ class News:
     href: str
 
 
-def news(events: Iterable[Event], titles: Mapping[int, str]) -> list[News]:
-    """The events that people want to see, in the order given; `titles` by ticket."""
-    return [line for event in events if (line := _line(event, titles)) is not None]
+def news(events: Iterable[Event], titles: Mapping[int, str], owners: Mapping[str, str]) -> list[News]:
+    """The events that people want to see, in the order given; `titles` by ticket, `owners` by device."""
+    return [line for event in events if (line := _line(event, titles, owners)) is not None]
 
 
-def _line(event: Event, titles: Mapping[int, str]) -> News | None:
+def _line(event: Event, titles: Mapping[int, str], owners: Mapping[str, str]) -> News | None:
     group, _, what = event.kind.partition(".")
     tone_text = _TICKET.get(what) if group == "ticket" else _OTHER.get(event.kind)
     body = event.body or {}
     if event.kind == "device.presence":
         tone_text = ("good", "Online") if body.get("presence") == "online" else ("watch", "Offline")
-    if tone_text is None:
+    if tone_text is None or (event.kind == "ticket.opened" and body.get("cause") == TicketCause.FAULT):
         return None
-    ticket_id = body.get("ticket_id")
-    about = titles.get(ticket_id or 0) or said(body.get("title"), "en") or str(body.get("device_id") or body.get("rule") or "")
+    ticket_id, device_id = body.get("ticket_id"), str(body.get("device_id") or "")
+    named = "" if body.get("command_id") else said(body.get("title"), "en")
+    owner = owners.get(device_id, device_id)
+    about = (
+        titles.get(ticket_id or 0) or ": ".join(part for part in (owner, named) if part) or str(body.get("rule") or "")
+    )
     href = f"/tickets/{ticket_id}" if ticket_id else f"/devices/{body['device_id']}" if body.get("device_id") else ""
     return News(event.id, event.at, tone_text[0], _text(tone_text[1], body), first_upper(about), href)
 
@@ -86,5 +88,5 @@ def _text(words: str, body: Mapping[str, Any]) -> str:
     channel = {"sms": "SMS", "email": "e-mail"}.get(str(body.get("channel")), "")
     whom = str(body.get("to") or "")
     extra = " ".join(part for part in (f"by {channel}" if channel else "", f"to the {whom}" if whom else "") if part)
-    name = said(body.get("title"), "en") if words.startswith("Command") else ""
+    name = said(body.get("title"), "en") if body.get("command_id") else ""
     return ": ".join(part for part in (f"{words} {extra}".strip(), name or str(body.get("name") or "")) if part)

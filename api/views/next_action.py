@@ -66,7 +66,9 @@ def next_action(now_is: Situation, *, zone: ZoneInfo, now: datetime) -> NextActi
             return NextAction("Nothing to do: this is over", _proof(now_is, zone, now))
     if now_is.healthy_since:
         since = times.at(now_is.healthy_since, zone, now=now)
-        return NextAction("Nothing to do: telemetry looks healthy again", f"Since {since}. Watched a little longer before it counts.")
+        return NextAction(
+            "Nothing to do: telemetry looks healthy again", f"Since {since}. Watched a little longer before it counts."
+        )
     if now_is.told_at:
         told = times.at(now_is.told_at, zone, now=now)
         return NextAction(
@@ -76,7 +78,10 @@ def next_action(now_is: Situation, *, zone: ZoneInfo, now: datetime) -> NextActi
             "send",
         )
     if now_is.state is TicketState.PENDING_CUSTOMER:
-        return NextAction(f"{who[:1].upper()}{who[1:]} is about to be told", "The message waits for its moment; the timeline says why.")
+        return NextAction(
+            f"{who[:1].upper()}{who[1:]} is about to be told",
+            "The message waits for its moment; the timeline says why.",
+        )
     return NextAction("Decide what happens", "Nothing runs by itself here.", "Send someone", "send")
 
 
@@ -93,7 +98,12 @@ def _for_a_person(now_is: Situation, who: str) -> NextAction:
         return NextAction(f"Call {now_is.customer or who}", because, f"Call {now_is.phone}", href=f"tel:{now_is.phone}")
     if now_is.words:
         return NextAction(f"Read what {who} wrote", f"“{now_is.words}”", "Send someone", "send")
-    return NextAction("Look at this yourself", "The playbook has come to its end and the fault is still there.", "Send someone", "send")
+    return NextAction(
+        "Look at this yourself",
+        "The playbook has come to its end and the fault is still there.",
+        "Send someone",
+        "send",
+    )
 
 
 def _visit(now_is: Situation, zone: ZoneInfo, now: datetime) -> NextAction:
@@ -114,7 +124,9 @@ def _visit(now_is: Situation, zone: ZoneInfo, now: datetime) -> NextAction:
         case VisitState.ON_SITE | VisitState.PAUSED:
             return NextAction(f"{who} is on site", "The ticket ends when telemetry shows that the fault is gone.")
         case VisitState.COMPLETED:
-            return NextAction("Waiting for telemetry's proof", f"{who} has finished; the device itself must say so too.")
+            return NextAction(
+                "Waiting for telemetry's proof", f"{who} has finished; the device itself must say so too."
+            )
     return NextAction("A technician is being found", "Offers go out one after the other.", "Look again", "send")
 
 

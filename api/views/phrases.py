@@ -19,19 +19,20 @@ def first_upper(text: str) -> str:
 
 def first_name(name: str) -> str:
     """What a message calls somebody."""
-    return name.split()[0] if name.split() else name
+    return next(iter(name.split()), name)
 
 
-def number(value: object, unit: str | None = None) -> str:
+def number(value: object, unit: str | None = None, *, language: str = "en") -> str:
     """A value as people read it: few digits, with its unit."""
     if isinstance(value, bool):
-        text = "yes" if value else "no"
+        text = {"fr": ("non", "oui")}.get(language, ("no", "yes"))[value]
     elif isinstance(value, int | float):
         text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
+        text = text.replace(".", ",") if language == "fr" else text
     else:
         text = str(value)
-    return f"{text}\u202f{unit}" if unit else text
+    return f"{text}\u00a0{unit}" if unit else text
 
 
 def plural(count: int, one: str, many: str = "") -> str:

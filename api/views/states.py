@@ -16,7 +16,7 @@ class Pill(NamedTuple):
 TICKET = {
     TicketState.OPEN: Pill("watch", "open"),
     TicketState.PENDING_DEVICE: Pill("calm", "trying from afar"),
-    TicketState.PENDING_CUSTOMER: Pill("watch", "waiting for the customer"),
+    TicketState.PENDING_CUSTOMER: Pill("watch", "waiting for a reply"),
     TicketState.PENDING_VISIT: Pill("calm", "visit"),
     TicketState.PENDING_AGENT: Pill("alarm", "needs you"),
     TicketState.RESOLVED: Pill("good", "resolved"),

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from api.views.phrases import first_upper, number, said
 from store.tables import TimelineEntry
 
-Detail = Mapping[str, Any]
+LONGEST = 260
+"""Characters of a message that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,90 +51,108 @@ def _line(entry: TimelineEntry, names: Names) -> Line | None:
     if entry.kind in _SILENT:
         return None
     say = _SAY.get(entry.kind) or _by_prefix(entry.kind)
-    tone, head, text, aside = say(entry, entry.detail or {}, names)
+    tone, head, text, aside = say(Told(entry.actor, entry.detail or {}, names))
     return Line(entry.at, tone, head, text, aside)
 
 
+class Told(NamedTuple):
+    """What a sentence is made of."""
+
+    actor: str
+    detail: Mapping[str, Any]
+    names: Names
+
+
 Said = tuple[str, str, str, str]
-Sayer = Callable[[TimelineEntry, Detail, Names], Said]
+"""Tone, head, text, aside."""
+Sayer = Callable[[Told], Said]
 
 _SILENT = frozenset({"message_waiting", "message_planned"})
 
 
-def _fault(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
-    evidence = (detail.get("evidence") or {}).get("values") or {}
-    shown = ", ".join(f"{name} {number(value, names.units.get(name))}" for name, value in evidence.items())
-    return "bad", f"Fault {detail.get('rule', '')}:", shown, str(detail.get("severity") or "")
+def _fault(told: Told) -> Said:
+    evidence = (told.detail.get("evidence") or {}).get("values") or {}
+    shown = ", ".join(f"{name} {number(value, told.names.units.get(name))}" for name, value in evidence.items())
+    return "bad", f"Fault {told.detail.get('rule', '')}:", shown, str(told.detail.get("severity") or "")
 
 
-def _cleared(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
-    values = detail.get("values") or {}
-    shown = ", ".join(f"{name} {number(value, names.units.get(name))}" for name, value in values.items())
-    return "good", "Telemetry is healthy:", f"{detail.get('rule', 'the fault')} cleared", shown
+def _cleared(told: Told) -> Said:
+    values = told.detail.get("values") or {}
+    shown = ", ".join(f"{name} {number(value, told.names.units.get(name))}" for name, value in values.items())
+    return "good", "Telemetry is healthy:", f"{told.detail.get('rule', 'the fault')} cleared", shown
 
 
 def _command(words: str, tone: str) -> Sayer:
-    def say(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
-        name = said(detail.get("title"), "en") or str(detail.get("name", ""))
-        return tone, f"Command {name}:", words, str(detail.get("detail") or detail.get("reason") or "")
+    def say(told: Told) -> Said:
+        name = said(told.detail.get("title"), "en") or str(told.detail.get("name", ""))
+        return tone, f"Command {name}:", words, str(told.detail.get("detail") or told.detail.get("reason") or "")
 
     return say
 
 
 def _message(words: str, tone: str) -> Sayer:
-    def say(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
-        channel = {"sms": "SMS", "email": "E-mail"}.get(str(detail.get("channel")), "Message")
-        body = str(detail.get("body") or "")
-        quoted = f"“{body}”" if body else str(detail.get("stage", "")).replace("_", " ")
-        whom = str(detail.get("to") or "customer")
-        return tone, f"{channel} to the {whom}, {words}:", quoted, str(detail.get("reason") or "")
+    def say(told: Told) -> Said:
+        channel = {"sms": "SMS", "email": "E-mail"}.get(str(told.detail.get("channel")), "Message")
+        body = " ".join(str(told.detail.get("body") or "").split())
+        quoted = f"“{_short(body)}”" if body else str(told.detail.get("stage", "")).replace("_", " ")
+        whom = str(told.detail.get("to") or "customer")
+        return tone, f"{channel} to the {whom}, {words}:", quoted, str(told.detail.get("reason") or "")
 
     return say
 
 
 def _moved(words: str, tone: str = "") -> Sayer:
-    def say(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
-        who = "" if entry.actor.startswith(("rule", "playbook", "clock", "telemetry")) else names.of(entry.actor)
-        return tone, words, str(detail.get("reason") or ""), who
+    def say(told: Told) -> Said:
+        who = "" if told.actor.startswith(("rule", "playbook", "clock", "telemetry")) else told.names.of(told.actor)
+        return tone, words, "", " · ".join(part for part in (str(told.detail.get("reason") or ""), who) if part)
 
     return say
 
 
 def _visit(words: str, tone: str = "on") -> Sayer:
-    def say(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
-        who = names.people.get(f"technician:{detail.get('technician_id', '')}") or names.of(entry.actor)
-        why = detail.get("reason") or detail.get("note") or ""
+    def say(told: Told) -> Said:
+        who = told.names.people.get(f"technician:{told.detail.get('technician_id', '')}") or told.names.of(told.actor)
+        why = told.detail.get("reason") or told.detail.get("note") or ""
         return tone, f"{who}:", words, str(why)
 
     return say
 
 
-def _reply(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
-    channel = {"sms": "by SMS", "email": "by e-mail", "web": "on the page"}.get(str(detail.get("channel")), "")
-    meant = str(detail.get("intent", "")).replace("_", " ")
-    return "on", f"{names.of(entry.actor)} {channel}:".replace(" :", ":"), f"“{detail.get('text', '')}”", f"understood: {meant}"
+def _reply(told: Told) -> Said:
+    channel = {"sms": "by SMS", "email": "by e-mail", "web": "on the page"}.get(str(told.detail.get("channel")), "")
+    meant = str(told.detail.get("intent", "")).replace("_", " ")
+    return (
+        "on",
+        f"{told.names.of(told.actor)} {channel}:".replace(" :", ":"),
+        f"“{told.detail.get('text', '')}”",
+        f"understood: {meant}",
+    )
 
 
 def _words(head: str, tone: str = "") -> Sayer:
-    def say(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
-        return tone, head, str(detail.get("text") or detail.get("reason") or ""), ""
+    def say(told: Told) -> Said:
+        return tone, head, "", str(told.detail.get("text") or told.detail.get("reason") or "")
 
     return say
 
 
-def _comment(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
-    return "on", f"{names.of(entry.actor)}:", str(detail.get("text", "")), ""
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1].rstrip() + "…"
 
 
-def _assigned(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
-    to = detail.get("to")
-    return "", f"Taken by {to}" if to else "Given back", "", names.of(entry.actor)
+def _comment(told: Told) -> Said:
+    return "on", f"{told.names.of(told.actor)}:", str(told.detail.get("text", "")), ""
 
 
-def _verdict(entry: TimelineEntry, detail: Detail, names: Names) -> Said:
-    real = detail.get("verdict") == "real"
+def _assigned(told: Told) -> Said:
+    to = told.detail.get("to")
+    return "", f"Taken by {to}" if to else "Given back", "", told.names.of(told.actor)
+
+
+def _verdict(told: Told) -> Said:
+    real = told.detail.get("verdict") == "real"
     words = "A real fault" if real else "A false alarm"
-    return "" if real else "bad", words, str(detail.get("rule", "")), names.of(entry.actor)
+    return "" if real else "bad", words, str(told.detail.get("rule", "")), told.names.of(told.actor)
 
 
 def _by_prefix(kind: str) -> Sayer:
@@ -153,7 +172,7 @@ _SAY: dict[str, Sayer] = {
     "fault_cleared": _cleared,
     "fault_ended": _words("Fault ended without proof", ""),
     "fault_flapping": _words("Comes and goes; watched as one fault", "bad"),
-    "verify_failed": _words("The fault is still there", "bad"),
+    "verify_failed": _words("Checked by telemetry", "bad"),
     "healthy": _words("Telemetry looks healthy; watching whether it stays so", "good"),
     "ticket_opened": _words("Ticket opened"),
     "ticket_open": _moved("Open"),

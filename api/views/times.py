@@ -13,9 +13,11 @@ _STEPS = ((86_400, {"en": "d", "fr": "j"}), (3600, {"en": "h", "fr": "h"}), (60,
 
 
 def hour(moment: datetime, zone: ZoneInfo, *, language: str = "en") -> str:
-    """14:10, in French 14 h 10 (with spaces that do not break)."""
+    """14:10; in French 14 h 10 or 14 h, with spaces that do not break."""
     local = moment.astimezone(zone)
-    return f"{local.hour}\u202fh\u202f{local.minute:02d}" if language == "fr" else f"{local.hour}:{local.minute:02d}"
+    if language == "fr":
+        return f"{local.hour}\u00a0h\u00a0{local.minute:02d}" if local.minute else f"{local.hour}\u00a0h"
+    return f"{local.hour}:{local.minute:02d}"
 
 
 def day(moment: datetime, zone: ZoneInfo, *, now: datetime, language: str = "en") -> str:
@@ -38,6 +40,18 @@ def at(moment: datetime, zone: ZoneInfo, *, now: datetime, language: str = "en")
     return f"{day(moment, zone, now=now, language=language)} {clock}"
 
 
+def moment_of(moment: datetime, zone: ZoneInfo, *, now: datetime, language: str = "en") -> str:
+    """As part of a sentence: at 14:10, yesterday at 14:10, on Tuesday at 14:10."""
+    clock = hour(moment, zone, language=language)
+    which = day(moment, zone, now=now, language=language)
+    plain = which in _WORDS[language].values()
+    if which == _WORDS[language]["today"]:
+        return f"à {clock}" if language == "fr" else f"at {clock}"
+    if language == "fr":
+        return f"{'le ' if which[:1].isdigit() else ''}{which} à {clock}"
+    return f"{which} at {clock}" if plain else f"on {which} at {clock}"
+
+
 def window(start: datetime, end: datetime, zone: ZoneInfo, *, now: datetime, language: str = "en") -> str:
     """Tuesday, 14:00 to 16:00; mardi, de 14 h 00 à 16 h 00."""
     first, last = hour(start, zone, language=language), hour(end, zone, language=language)
@@ -48,8 +62,10 @@ def window(start: datetime, end: datetime, zone: ZoneInfo, *, now: datetime, lan
 def span(length: timedelta | float, *, language: str = "en") -> str:
     """8 s, 20 min, 1 h 10 min, 3 d."""
     seconds = length.total_seconds() if isinstance(length, timedelta) else length
+    if seconds < 1:
+        return "< 1 s"
     if seconds < 60:
-        return f"{max(int(seconds), 0)} s"
+        return f"{int(seconds)} s"
     for index, (unit, letters) in enumerate(_STEPS):
         if seconds >= unit:
             whole, rest = divmod(int(seconds), unit)

@@ -1,9 +1,9 @@
 """Windows that are folded: sums, extremes, spread, slope.
 
 A window's value depends on its readings alone, never on where a batch began or on what other devices sent: windows are
-put together of blocks of 1, 2, 4 … readings counted from their end (as in a binary number), all points at once. Sums are kept in
-double-double (Knuth's two-sum), spread and slope as centred moments merged pairwise (Chan, Golub, LeVeque 1979), so
-that a constant signal has spread 0 and slope 0 exactly.
+put together of blocks of 1, 2, 4 … readings counted from their end (as in a binary number), all points at once. Sums
+are kept in double-double (Knuth's two-sum), spread and slope as centred moments merged pairwise (Chan, Golub, LeVeque
+1979), so that a constant signal has spread 0 and slope 0 exactly.
 """
 
 from collections.abc import Callable

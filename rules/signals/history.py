@@ -7,12 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from rules.board import Board, Points
+from rules.model import Kind
 from rules.samples import Channel, Floats, Ints
 
 
 @dataclass(slots=True)
 class History:
-    """The recent readings of one numeric channel in one lane."""
+    """The recent readings of one channel in one lane."""
 
     horizon: int = 0
     """How far back any window reaches, in ms."""
@@ -25,6 +26,7 @@ class Readings(NamedTuple):
 
     ts: Ints
     value: Floats
+    """Of numbers; what is no number can only be counted."""
     first: Ints
     """Per device: where its readings begin."""
     old: Ints
@@ -53,7 +55,8 @@ def readings_on(board: Board, channel: Channel, history: History) -> Readings:
     kept = (history.kept.get(slot) for slot in board.slots.tolist())
     old = np.array([0 if one is None else len(one[0]) for one in kept], dtype=np.int64)
     first = np.cumsum(old + new) - (old + new)
-    ts, value = np.empty(int((old + new).sum()), dtype=np.int64), np.empty(int((old + new).sum()))
+    total = int((old + new).sum())
+    ts, value = np.empty(total, dtype=np.int64), np.zeros(total)
     for device in np.flatnonzero(old).tolist():
         part = slice(first[device], first[device] + old[device])
         ts[part], value[part] = history.kept[int(board.slots[device])]
@@ -64,7 +67,8 @@ def readings_on(board: Board, channel: Channel, history: History) -> Readings:
         before = running[board.starts[board.group]] - counted[board.starts[board.group]]
         place = (first + old)[board.group] + running - before
         ts[place[rows] - 1] = board.rows.ts[rows]
-        value[place[rows] - 1] = board.rows.values[channel].gather(rows).to_numpy()
+        if channel.kind is Kind.NUMBER:
+            value[place[rows] - 1] = board.rows.values[channel].gather(rows).to_numpy()
     else:
         place = (first + old)[board.group]
     return Readings(ts, value, first, old, place)

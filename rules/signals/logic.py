@@ -1,6 +1,6 @@
-"""What an expression was on the samples of a device: `since`, `held`, `times`.
+"""What an expression was on the samples that a rule sees: `since`, `held`, `times`.
 
-The expression is followed on every sample; its signal can then be read at any point, ticks too.
+The expression is followed on samples alone; its signal can be read at any point, ticks too.
 """
 
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class Memory:
     known: SlotInts = field(default_factory=SlotInts)
     """What it was when it was last known."""
     before: SlotInts = field(default_factory=SlotInts)
-    """What it was at the last sample."""
+    """What it was at the last sample that was seen."""
     last_true: SlotInts = field(default_factory=SlotInts)
     true_from: SlotInts = field(default_factory=SlotInts)
     """Begin of the last stretch in which it was TRUE, now and then unknown, but never FALSE."""
@@ -49,26 +49,27 @@ class Course(NamedTuple):
     rises: Readings | None
 
 
-def follow(signal: Signal, truth: Ints, board: Board, memory: Memory) -> Course:
-    """Take in the truth on each row of the board; the memory is left as it is after the last."""
-    slots, rows = board.slots, np.arange(len(board.rows))
+def follow(signal: Signal, truth: Ints, seen: Flags, board: Board, memory: Memory) -> Course:
+    """Take in the truth on the rows that are seen; the memory is left as it is after the last."""
+    slots = board.slots
     first = board.starts[board.group]
     seeds = (memory.known.get(slots), memory.last_true.get(slots), memory.true_from.get(slots))
-    is_true, is_known = truth == TRUE, truth >= FALSE
+    is_true, is_known = seen & (truth == TRUE), seen & (truth >= FALSE)
     known = _carry(is_known, first, truth, seeds[0][board.group])
     streak = _shift(known, board, seeds[0])
     begins = is_true & (streak != TRUE)
     last_true = _carry(is_true, first, board.rows.ts, seeds[1][board.group])
     true_from = _carry(begins, first, board.rows.ts, seeds[2][board.group])
-    rises = None
+    before = memory.before.get(slots)
+    latest, rises = _carry(seen, first, truth, before[board.group]), None
     if signal.op == "times":
-        rose = is_true & (_shift(truth, board, memory.before.get(slots)) != TRUE)
-        rises = _rises(board, rows[rose], memory, signal.over_ms or 0)
+        rose = is_true & (_shift(latest, board, before) != TRUE)
+        rises = _rises(board, np.flatnonzero(rose), memory, signal.over_ms or 0)
     busy = np.flatnonzero(board.ends > board.starts)
     ends, here = board.ends[busy] - 1, slots[busy]
     for store, column in (
         (memory.known, known),
-        (memory.before, truth),
+        (memory.before, latest),
         (memory.last_true, last_true),
         (memory.true_from, true_from),
     ):
@@ -81,8 +82,7 @@ def value(signal: Signal, course: Course, board: Board, points: Points) -> Float
     inside = points.row >= board.starts[points.group]
     row = np.where(inside, points.row, 0)
     found: Floats
-    if signal.op == "times":
-        assert course.rises is not None
+    if course.rises is not None:
         seen = course.rises.seen[row] if len(board.rows) else row
         begin = course.rises.first[points.group]
         end = np.where(inside, seen, begin + course.rises.old[points.group])
@@ -114,13 +114,19 @@ def _rises(board: Board, rows: Ints, memory: Memory, over_ms: int) -> Readings:
     risen[rows] = 1
     running = np.cumsum(risen)
     head = board.starts[board.group]
-    seen = (first + old)[board.group] + running - (running[head] - risen[head]) if len(rows) else (first + old)[board.group]
+    seen = (
+        (first + old)[board.group] + running - (running[head] - risen[head])
+        if len(rows)
+        else (first + old)[board.group]
+    )
     for device in np.flatnonzero(old).tolist():
         ts[first[device] : first[device] + old[device]] = olds[device]
     ts[seen[rows] - 1] = board.rows.ts[rows]
     for device in np.flatnonzero((board.ends > board.starts) & (size > 0)).tolist():
         mine = ts[first[device] : first[device] + size[device]]
-        memory.rises[int(board.slots[device])] = mine[mine > board.rows.ts[board.ends[device] - 1] - over_ms - _SLACK_MS].copy()
+        memory.rises[int(board.slots[device])] = mine[
+            mine > board.rows.ts[board.ends[device] - 1] - over_ms - _SLACK_MS
+        ].copy()
     return Readings(ts, np.empty(0), first, old, seen)
 
 

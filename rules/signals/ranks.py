@@ -38,7 +38,9 @@ def _table(value: Floats, window: Window, part: np.ndarray) -> tuple[Floats, np.
     """One window a row, padded with infinity."""
     start, size = window.start[part], window.size[part]
     across = np.arange(int(size.max(initial=1)))
-    table = value[np.minimum(start[:, None] + across, max(len(value) - 1, 0))] if len(value) else np.zeros((len(part), 1))
+    table = (
+        value[np.minimum(start[:, None] + across, max(len(value) - 1, 0))] if len(value) else np.zeros((len(part), 1))
+    )
     table[across >= size[:, None]] = np.inf
     return table, size
 

@@ -59,7 +59,7 @@ class MessageAttempt(Base):
     message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), index=True)
     at: Mapped[datetime]
     kind: Mapped[str]
-    """submit | look_up | receipt"""
+    """submit | look_up | receipt | render | given_up"""
     outcome: Mapped[str]
     code: Mapped[str] = mapped_column(default="")
     detail: Mapped[str] = mapped_column(default="")

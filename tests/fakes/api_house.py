@@ -90,22 +90,28 @@ playbook: restart-then-ask
 class House:
     """One running API with everything behind it in reach."""
 
-    def __init__(self, folder: Path, *, twilio_auth_token: str | None = None) -> None:
+    def __init__(self, folder: Path, *, public_url: str = PUBLIC_URL, twilio_auth_token: str | None = None) -> None:
         self.database = Database(f"sqlite:///{folder / 'api.db'}", busy_timeout_s=0.3)
         Base.metadata.create_all(self.database.engine)
         self.clock = FakeClock(START)
         self.log = MemoryLog()
         self.status: dict[str, Any] = {"ready": True, "trouble": [], "roles": [], "partitions": [], "services": {}}
-        self.signer = LinkSigner(b"key", PUBLIC_URL)
+        self.signer = LinkSigner(b"key", public_url)
         self.services = Services(
             database=self.database,
             clock=self.clock,
             signer=self.signer,
             log=self.log,
             admin_token=TOKEN,
-            public_url=PUBLIC_URL,
+            public_url=public_url,
             hand_on=hand_on,
-            dispatcher=Recipient(RecipientKind.DISPATCHER, outbox.DISPATCHER_ID, "Dispatcher", timezone="Europe/Paris"),
+            dispatcher=Recipient(
+                RecipientKind.DISPATCHER,
+                outbox.DISPATCHER_ID,
+                "Claire at the desk",
+                email="desk@example.net",
+                timezone="Europe/Paris",
+            ),
             status=self._status,
             twilio_auth_token=twilio_auth_token,
         )

@@ -4,9 +4,10 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from dispatch import service as dispatching
 from domain.clock import FakeClock
@@ -16,11 +17,11 @@ from domain.tickets import Announce, Effect, TicketState, VisitUnneeded, VisitWa
 from store import due, outbox, timeline
 from store.database import Database
 from store.tables import (
+    Base,
     Command,
     Customer,
     Device,
     Event,
-    Fault,
     Message,
     Playbook,
     Product,
@@ -30,7 +31,6 @@ from store.tables import (
     Ticket,
     TimelineEntry,
     Visit,
-    WorkOrder,
 )
 from tickets import service as ticketing
 
@@ -44,15 +44,29 @@ LADDER = {
 }
 
 
+def new_database(folder: Path) -> Database:
+    """A file for many desks, one after the other: a fresh engine would compile every statement anew."""
+    database = Database(f"sqlite:///{folder / 'desk.db'}")
+    Base.metadata.create_all(database.engine)
+    return database
+
+
+def wiped(database: Database) -> Database:
+    """The same database without a row."""
+    with database.write() as session:
+        for table in reversed(Base.metadata.sorted_tables):
+            session.execute(delete(table))
+    return database
+
+
 class Desk:
     """Everything around tickets and dispatch that a story needs; `now` is Monday, 9 in the morning UTC."""
 
-    def __init__(self, database: Database, *, now: datetime = MONDAY, empty: bool = True) -> None:
+    def __init__(self, database: Database, *, now: datetime = MONDAY) -> None:
         self.database, self.clock = database, FakeClock(now)
         self.announced: list[Announce] = []
         self._episodes: dict[tuple[str, str], int] = {}
-        if empty:
-            self._people()
+        self._people()
 
     @property
     def now(self) -> datetime:
@@ -267,6 +281,3 @@ class Desk:
         """Telemetry came in just now."""
         with self.write() as session:
             session.get_one(Device, device).last_seen = self.now
-
-
-__all__ = ["LADDER", "MONDAY", "Desk", "Fault", "WorkOrder"]

@@ -1,5 +1,6 @@
 """The notify role against real servers: a killed process, an SMTP relay, PostgreSQL."""
 
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -107,9 +108,32 @@ def test_an_opening_by_email_arrives_with_both_forms_and_the_signed_link(house):
     assert house.message().provider_id == mail["Message-ID"]
 
 
+def test_a_database_locked_by_another_is_waited_for_and_said_once(house):
+    house.plan()
+    said = []
+    sms = SandboxChannel(Channel.SMS, SqlSandbox(house.database, house.clock))
+    sender = Sender(house.outbox(), {Channel.SMS: sms}, house.clock, trouble=said.append, trouble_s=0.05)
+    stop = threading.Event()
+    thread = threading.Thread(target=sender.run, args=(stop,))
+    other = sqlite3.connect(house.database.url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    thread.start()
+    try:
+        time.sleep(1.5)
+        assert said == ["waits for the database"]
+        other.execute("ROLLBACK")
+        wait_for(lambda: house.message().state == MessageState.DELIVERED)
+        wait_for(lambda: said == ["waits for the database", None])
+    finally:
+        stop.set()
+        thread.join()
+        other.close()
+    assert len(house.sandbox()) == 1
+
+
 @pytest.fixture
 def postgres_house(tmp_path):
-    with postgres(tmp_path) as url:
+    with postgres() as url:
         built = House(tmp_path, url=url)
         yield built
         built.database.close()

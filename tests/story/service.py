@@ -58,7 +58,12 @@ class Service:
         """One command against it."""
         return subprocess.run(
             [sys.executable, "-m", "app", *arguments],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=120, check=check,
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=check,
         )
 
     def status(self) -> dict[str, Any]:

@@ -27,7 +27,11 @@ def start_demo() -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREVENANT_")}
     return subprocess.Popen(
         [sys.executable, "-m", "app", "demo", "--once", "--json"],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -58,8 +62,20 @@ def test_one_chain_goes_from_the_first_bad_reading_to_a_close_by_telemetry(calm:
         if ticket["state"] == "closed" and ticket["closed_by"] == "telemetry"
     }
     wanted = [
-        "onset", "fault_fired", "ticket_opened", "command_sent", "command_done", "verify_failed", "message_accepted",
-        "reply", "visit_declined", "visit_accepted", "visit_completed", "fault_cleared", "ticket_resolved", "ticket_closed",
+        "onset",
+        "fault_fired",
+        "ticket_opened",
+        "command_sent",
+        "command_done",
+        "verify_failed",
+        "message_accepted",
+        "reply",
+        "visit_declined",
+        "visit_accepted",
+        "visit_completed",
+        "fault_cleared",
+        "ticket_resolved",
+        "ticket_closed",
     ]
     assert any(_holds_in_order(kinds, wanted) for kinds in chains.values()), chains
 

@@ -83,7 +83,7 @@ def test_a_leak_drops_the_pressure_steadily() -> None:
 
 
 def test_a_blocked_drain_keeps_its_water_until_it_is_cleared() -> None:
-    washer = new_model("washer", cycles=["08:15"])
+    washer = new_model("washer", cycles=[(8, 15)])
     samples = live(washer, minutes=200, effects=lambda m: Effects(drain_blocked=m < 120))
     assert samples[119]["phase"] == "drain"
     assert numbers(samples, "drain_seconds")[119] > 3000
@@ -93,7 +93,7 @@ def test_a_blocked_drain_keeps_its_water_until_it_is_cleared() -> None:
 
 
 def test_a_wash_goes_through_its_programme() -> None:
-    phases = [str(values["phase"]) for values in live(new_model("washer", cycles=["08:15"]), minutes=120)]
+    phases = [str(values["phase"]) for values in live(new_model("washer", cycles=[(8, 15)]), minutes=120)]
     order = [phases[0], *(after for before, after in pairwise(phases) if after != before)]
     assert order[:3] == ["idle", "fill", "wash"]
     assert order[-2:] == ["spin", "idle"]
@@ -103,7 +103,7 @@ def test_a_wash_goes_through_its_programme() -> None:
 def test_a_wash_takes_as_long_however_often_one_looks() -> None:
     ends = []
     for step_s in (5, 30, 60):
-        samples = live(new_model("washer", cycles=["08:15"]), minutes=120, step_s=step_s)
+        samples = live(new_model("washer", cycles=[(8, 15)]), minutes=120, step_s=step_s)
         busy = [index for index, values in enumerate(samples) if values["phase"] != "idle"]
         ends.append(busy[-1] * step_s / 60)
     assert max(ends) - min(ends) <= 2

@@ -15,6 +15,7 @@ class FakeRegistry:
 
     def __init__(self, *admitted: str) -> None:
         self.devices = {device_id: KnownDevice(device_id) for device_id in admitted}
+        self.opened: list[str] = []
         self.is_loaded = True
         self.down = False
 
@@ -31,12 +32,16 @@ class FakeRegistry:
         pass
 
     def candidates(self) -> Sequence[str]:
-        return [d.id for d in self.devices.values() if not d.admitted]
+        return [d.id for d in self.devices.values() if not d.admitted or d.id in self.opened]
+
+    def open(self, device_ids: Sequence[str]) -> None:
+        self.devices.update({device_id: KnownDevice(device_id) for device_id in device_ids})
+        self.opened = [*self.opened, *device_ids]
 
     def admit(self, device_ids: Sequence[str]) -> None:
         if self.down:
             raise StoreUnavailable("locked")
-        self.devices.update({device_id: KnownDevice(device_id) for device_id in device_ids})
+        self.opened = [d for d in self.opened if d not in device_ids]
 
 
 class FakeNotes:

@@ -205,7 +205,15 @@ class BacklogHouse:
     def __init__(self) -> None:
         self.registry, self.log, self.book = FakeRegistry(), MemoryLog(), Book()
         self.kept_of: SimpleQueue[str] = SimpleQueue()
-        self.backlog = Backlog(self.registry, self.log, self.book, CLOCK, partitions=4, kept_of=self.kept_of)
+        self.backlog = Backlog(
+            self.registry,
+            self.log,
+            self.book,
+            CLOCK,
+            partitions=4,
+            kept_of=self.kept_of,
+            between=lambda work: work(),
+        )
 
     def keep(self, at: int, payload: bytes = b'{"a": 1}', tail: str = "telemetry") -> None:
         self.log.keep_unknown({"d": [RawUplink(f"devices/d/{tail}", payload, at)]}, msg_id=f"k{at}{tail}")

@@ -1,3 +1,5 @@
+"""Receipts: what a provider reports later moves a message forwards only."""
+
 from itertools import permutations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Release: whether a message may go out now, and the reason if not."""
+
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -19,6 +21,11 @@ ABOUT_A_FAULT = [*sorted(OPENINGS), MessageStage.RELAPSED, MessageStage.UNSTABLE
 def with_person(message, **changes):
     person = replace(message.brief.recipient, **changes)
     return replace(message, brief=replace(message.brief, recipient=person))
+
+
+def visit_after(*, hours):
+    start = NIGHT + timedelta(hours=hours)
+    return {"visit_start": start, "visit_end": start + timedelta(hours=2)}
 
 
 def refusal(verdict):
@@ -67,6 +74,13 @@ def test_evidence_as_old_as_allowed_is_fresh():
 def test_a_visit_is_told_as_it_stands(stage, state, goes):
     verdict = release(pending(stage, visit_state=state), now=NOW)
     assert isinstance(verdict, Go) if goes else refusal(verdict) is Refusal.NO_LONGER_TRUE
+
+
+@pytest.mark.parametrize(
+    "stage", [MessageStage.VISIT_OFFER, MessageStage.VISIT_CONFIRMED, MessageStage.VISIT_CANCELLED]
+)
+def test_a_visit_that_is_past_is_not_told(stage):
+    assert refusal(release(pending(stage, visit_end=NOW - timedelta(minutes=1)), now=NOW)) is Refusal.NO_LONGER_TRUE
 
 
 @pytest.mark.parametrize("stage", [MessageStage.RESOLVED, MessageStage.FALSE_ALARM])
@@ -157,9 +171,9 @@ def test_the_night_is_kept_in_the_persons_zone():
         pending(severity=Severity.SAFETY),
         pending(MessageStage.ON_THE_WAY),
         pending(MessageStage.CALL_PROMISED),
-        pending(MessageStage.VISIT_OFFER),
+        pending(MessageStage.VISIT_OFFER, visit_end=NIGHT + timedelta(hours=12)),
         pending(MessageStage.NO_TECHNICIAN),
-        pending(MessageStage.VISIT_CONFIRMED, visit_start=NIGHT + timedelta(hours=9)),
+        pending(MessageStage.VISIT_CONFIRMED, **visit_after(hours=9)),
         with_person(pending(), quiet_hours=None),
     ],
     ids=["danger", "on the way", "an answer", "technician", "dispatcher", "visit at dawn", "no quiet hours wanted"],
@@ -169,7 +183,7 @@ def test_what_cannot_wait_goes_out_at_night(message):
 
 
 def test_a_visit_later_in_the_day_is_confirmed_in_the_morning():
-    message = pending(MessageStage.VISIT_CONFIRMED, visit_start=NIGHT + timedelta(hours=14))
+    message = pending(MessageStage.VISIT_CONFIRMED, **visit_after(hours=14))
     assert isinstance(release(message, now=NIGHT), Hold)
 
 

@@ -1,4 +1,7 @@
+"""Rendering: every moment has words in each language and form, and a failure never silences us."""
+
 from dataclasses import replace
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -123,6 +126,22 @@ def test_a_relapse_is_an_opening_for_those_never_told():
     never = replace(told, opening_state=MessageState.SUPPRESSED)
     assert moment_of(MessageStage.RELAPSED, never) == MessageStage.OPENING_AFTER_REMOTE_TRY
     assert moment_of(MessageStage.RELAPSED, replace(never, remote_try=None)) == MessageStage.OPENING
+
+
+def test_the_dispatcher_reads_why_nobody_can_be_sent(renderer):
+    left_out = [
+        {"technician_id": "t-1", "reason": "is on leave"},
+        {"technician_id": "t-2", "reason": "lacks the skill"},
+    ]
+    mail = email(renderer, MessageStage.NO_TECHNICIAN, details={"left_out": left_out})
+    assert "t-1: is on leave; t-2: lacks the skill." in mail.text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_who_is_late_and_on_the_way_is_not_promised_for_an_hour_that_has_passed(renderer, language):
+    late = sms(renderer, MessageStage.ON_THE_WAY, language=language, visit_end=NOW - timedelta(minutes=1))
+    assert not any(digit in late for digit in "0123456789")
+    assert "Sam" in late
 
 
 def test_a_missing_fact_gives_the_plain_text_and_names_the_problem(renderer):

@@ -1,3 +1,5 @@
+"""Replies: what a person's answer means."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

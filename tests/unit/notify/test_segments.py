@@ -1,3 +1,5 @@
+"""Segments: what a text message costs."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

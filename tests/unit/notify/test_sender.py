@@ -1,3 +1,5 @@
+"""The sender: each message once, whatever fails or is killed in between."""
+
 import threading
 from datetime import timedelta
 

@@ -1,3 +1,5 @@
+"""Times: hours and days as people say them."""
+
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 

@@ -63,6 +63,7 @@ class Watch:
 
     rule: Manifest
     attributes: Row
+    registered_at: int | None = None
     seen: set[tuple[str, int]] = field(default_factory=set)
     heard: dict[str, int] = field(default_factory=dict)
     """Metric → latest receive time."""
@@ -122,8 +123,9 @@ class Watch:
             self._judge(ts, self._row(ts, receive_time=received_at, new=new.keys()))
 
     def tick(self, second: int) -> None:
-        """A second passed; only rules that use silence care, and only of devices that were heard of."""
-        if self.heard and any(spec["op"] == "silence" for spec in self.signals.values()):
+        """A second passed; only rules that use silence care, and only of devices heard of or registered by then."""
+        known = self.heard or (self.registered_at is not None and self.registered_at <= second)
+        if known and any(spec["op"] == "silence" for spec in self.signals.values()):
             self._judge(second, self._row(second, receive_time=second, new=None))
 
     def _judge(self, now: int, row: Row) -> None:
@@ -151,7 +153,8 @@ class Watch:
         return row
 
     def _silence(self, of: str | None, receive_time: int) -> Value:
-        heard = max(self.heard.values()) if of is None else self.heard.get(of)
+        heard = max(self.heard.values(), default=None) if of is None else self.heard.get(of)
+        heard = self.registered_at if heard is None else heard
         return None if heard is None else max(0, receive_time - heard) / 1000
 
 
@@ -164,26 +167,28 @@ def named_by(rule: Manifest) -> set[str]:
     return names
 
 
-def watch(rule: Manifest, attributes: Row, arrivals: Sequence[Message], seconds: range) -> Watch:
+def watch(subject: Watch, arrivals: Sequence[Message], seconds: range) -> Watch:
     """Run one rule over one device's messages, with the ticks in between."""
-    result, clock = Watch(rule, attributes), list(seconds)
-    reached = 0
+    clock, reached = list(seconds), 0
     for message in arrivals:
         reached = max(reached, message.received_at)
         while clock and clock[0] < reached:
-            result.tick(clock.pop(0))
-        result.message(message)
+            subject.tick(clock.pop(0))
+        subject.message(message)
     for second in clock:
-        result.tick(second)
-    result.end()
-    return result
+        subject.tick(second)
+    subject.end()
+    return subject
 
 
 def reference(
-    rules: Sequence[Manifest], rows: Sequence[FileRow], attributes: Mapping[str, Row] | None = None
+    rules: Sequence[Manifest],
+    rows: Sequence[FileRow],
+    attributes: Mapping[str, Row] | None = None,
+    registered: Mapping[str, int] | None = None,
 ) -> list[Line]:
     """What `prevenant backtest --json` prints: sorted by at, rule, device, episode, and order of occurrence."""
-    by_device: dict[str, list[Message]] = {}
+    by_device: dict[str, list[Message]] = {device_id: [] for device_id in registered or {}}
     for message in messages(rows):
         by_device.setdefault(message.device_id, []).append(message)
     found: list[tuple[Any, ...]] = []
@@ -193,7 +198,7 @@ def reference(
             known = {"device_id": device_id, **(attributes or {}).get(device_id, {})}
             if "applies_to" in rule and compiled(rule["applies_to"])(known) is not True:
                 continue
-            watched = watch(rule, known, arrivals, seconds)
+            watched = watch(Watch(rule, known, (registered or {}).get(device_id)), arrivals, seconds)
             found += [(s.at, rule["name"], device_id, s.episode, i, s) for i, s in enumerate(watched.machine.steps)]
     severities = {rule["name"]: rule.get("severity", "minor") for rule in rules}
     return [

@@ -29,7 +29,7 @@ def write_case(case: Case, folder: Path) -> tuple[Path, Path, Path | None]:
     if case.attributes is None:
         return rules, readings, None
     devices = folder / "devices.csv"
-    devices.write_text(devices_text(case.attributes))
+    devices.write_text(devices_text(case.attributes, case=case))
     return rules, readings, devices
 
 
@@ -43,9 +43,15 @@ def readings_text(case: Case) -> str:
     return _csv(readings_records(case))
 
 
-def devices_text(attributes: Mapping[str, Row]) -> str:
-    """Attributes as CSV."""
-    return _csv([{"device_id": device, **values} for device, values in attributes.items()])
+def devices_text(attributes: Mapping[str, Row], *, case: Case) -> str:
+    """Attributes, and where there is one the time of registration, as CSV."""
+    return _csv(
+        [
+            {"device_id": device, **values}
+            | ({"registered_at": _stamp(case.registered.get(device), case=case)} if case.registered else {})
+            for device, values in attributes.items()
+        ]
+    )
 
 
 def readings_records(case: Case) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from tests.unit.rules.reference_strategies import Case
 
 def live_lines(case: Case, *, cut: int) -> list[dict[str, Any]]:
     """What `observe` answers to batches of `cut` entries, the state stored and loaded after each, in sorted order."""
-    arrivals: dict[str, list[Message]] = {}
+    arrivals: dict[str, list[Message]] = {device_id: [] for device_id in case.registered}
     for message in messages(case.rows):
         arrivals.setdefault(message.device_id, []).append(message)
     found: list[Transition] = []
@@ -33,14 +33,12 @@ def _control(case: Case, device_id: str) -> Iterator[LogEntry]:
         yield RuleActivated(rule["name"], 1, "live", rule)
     known = (case.attributes or {}).get(device_id, {})
     attributes = {name: value for name, value in known.items() if value is not None}
-    first = next(row for row in case.rows if row.device_id == device_id)
-    yield DeviceChanged(device_id, "", attributes, registered_at=first.received_at or first.ts)
+    yield DeviceChanged(device_id, "", attributes, registered_at=case.registered.get(device_id, 0))
 
 
 def _traffic(case: Case, arrivals: list[Message]) -> Iterator[LogEntry]:
-    """A device's messages with the ticks between them, from its first message on."""
-    clock, reached = [], arrivals[0].received_at
-    clock = [second for second in ticks(case.rows) if second >= reached]
+    """A device's messages with the ticks between them."""
+    clock, reached = list(ticks(case.rows)), 0
     for message in arrivals:
         reached = max(reached, message.received_at)
         while clock and clock[0] < reached:

@@ -94,7 +94,7 @@ class Machine:
     def _recent_changes(self, now: int) -> int:
         config = self.rule.get("flapping")
         within = duration_ms(config["within"]) if config else 0
-        return sum(1 for change in self.changes if change > now - within)
+        return sum(1 for change in self.changes if now - within < change <= now)
 
     def _withheld(self, now: int) -> bool:
         """Book a change at `now`; True if the world is not to be told of it."""

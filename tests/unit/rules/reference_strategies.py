@@ -34,6 +34,8 @@ class Case:
     """csv | ndjson | parquet"""
     stamps: str
     """ms | iso | offset: how the file writes times."""
+    registered: Mapping[str, int] = field(default_factory=dict)
+    """Device → when it was registered, as the devices file says."""
     cut: int = 0
     """How many rows the engine is given at a time; 0 for its own choice."""
 
@@ -147,6 +149,7 @@ def cases(draw: st.DrawFn, rules: int = 6) -> Case:
         metrics=metrics,
         rows=tuple(_single_metric(rows) if layout == "long" else rows),
         attributes=attributes,
+        registered=draw(_registered(unit, tuple(attributes))) if attributes else {},
         rules=draw(_rules(words, devices, with_attributes=attributes is not None, size=rules)),
         layout=layout,
         suffix=draw(st.sampled_from(["csv", "csv", "ndjson"] + ([] if mixed else ["parquet"]))),
@@ -163,6 +166,14 @@ def _attributes(draw: st.DrawFn, devices: Sequence[str]) -> dict[str, Row]:
         limit = draw(st.sampled_from([3.0, 7.0, None]))
         found[device] = {"max_temp": limit, "region": draw(st.sampled_from(["EU", "US", None]))}
     return found
+
+
+@st.composite
+def _registered(draw: st.DrawFn, unit: int, devices: Sequence[str]) -> dict[str, int]:
+    """Some devices were registered before the file begins, or in its first moments."""
+    since = st.sampled_from([None, None, START - 3 * unit, START + unit // 2, START + 4 * unit])
+    found = {device: draw(since) for device in devices}
+    return {device: ms for device, ms in found.items() if ms is not None}
 
 
 NUMBER_FORMS = (
@@ -276,16 +287,15 @@ def _rule(draw: st.DrawFn, words: Words, devices: Sequence[str], with_attributes
     parts: list[str] = []
     for number in range(draw(st.sampled_from([0, 0, 1, 1, 2]))):
         spec, part = draw(_signal(f"s{number}", words))
-        if "silence" in {spec["op"], *(other["op"] for other in signals.values())} and signals:
-            continue
         signals[f"s{number}"] = spec
         parts.append(part)
     if not parts or draw(st.booleans()):
         parts.append(f"({draw(conditions(words))})")
-    silent = any(spec["op"] == "silence" for spec in signals.values())
     rule |= {"signals": signals} if signals else {}
     rule["when"] = draw(st.sampled_from([" AND ", " OR "])).join(parts)
-    rule |= draw(_modifiers(words, silent=silent))
+    rule |= draw(_modifiers(words))
+    if any(spec["op"] == "silence" for spec in signals.values()):
+        rule.pop("flapping", None)  # ticks and event times together may run backwards: no window has a meaning there
     if "clear" in rule and signals and draw(st.booleans()):
         rule["clear"] = f"NOT ({parts[0]})" if draw(st.booleans()) else parts[0].translate(_OPPOSITE)
     rule |= draw(st.sampled_from([{}, {}, {}, *BYSTANDERS]))
@@ -319,7 +329,7 @@ def _rules(
 
 
 @st.composite
-def _modifiers(draw: st.DrawFn, words: Words, *, silent: bool) -> dict[str, Any]:
+def _modifiers(draw: st.DrawFn, words: Words) -> dict[str, Any]:
     """Each of them in about a third of the rules."""
 
     def units(*numbers: int) -> st.SearchStrategy[str]:
@@ -336,9 +346,7 @@ def _modifiers(draw: st.DrawFn, words: Words, *, silent: bool) -> dict[str, Any]
         "max_gap": units(1, 2, 4, 8),
         "join_within": units(0, 1, 2, 3, 9),
         "lateness": units(0, 1, 2, 4),
+        "flapping": st.fixed_dictionaries({"transitions": st.integers(1, 4), "within": units(3, 6, 15, 40)}),
         "severity": st.sampled_from(["info", "major", "critical", "safety"]),
     }
-    if not silent:
-        within = units(3, 6, 15, 40)
-        pool["flapping"] = st.fixed_dictionaries({"transitions": st.integers(1, 4), "within": within})
     return {key: draw(strategy) for key, strategy in pool.items() if _chance(draw, 3)}

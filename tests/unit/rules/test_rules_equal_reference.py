@@ -34,6 +34,10 @@ RULES = 6
 Lines = Sequence[Mapping[str, Any]]
 
 
+def expected_lines(case: Case) -> list[dict[str, Any]]:
+    return reference(case.rules, case.rows, case.attributes, case.registered)
+
+
 def of_rule(lines: Lines, name: str) -> list[Mapping[str, Any]]:
     return [line for line in lines if line["rule"] == name]
 
@@ -45,7 +49,7 @@ def show(line: Mapping[str, Any]) -> str:
 def story(case: Case, *, expected: Lines, found: Lines) -> str:
     """The case as a person would want to read it: only the rules on which the two disagree."""
     text = f"{case.layout} {case.suffix}, unit {case.unit} ms\n{readings_text(case)}\n"
-    text += f"devices:\n{devices_text(case.attributes)}\n" if case.attributes else ""
+    text += f"devices:\n{devices_text(case.attributes, case=case)}\n" if case.attributes else ""
     for rule in case.rules:
         theirs, ours = of_rule(found, rule["name"]), of_rule(expected, rule["name"])
         if theirs != ours:
@@ -128,7 +132,7 @@ def test_the_back_test_equals_the_naive_reference() -> None:
     )
     @given(case=cases(RULES))
     def agree(case: Case) -> None:
-        lines = reference(case.rules, case.rows, case.attributes)
+        lines = expected_lines(case)
         book(seen, case, lines)
         difference = patience.ask(case, lines)
         assert not difference, difference
@@ -180,7 +184,7 @@ def test_one_difference_is_told_apart_from_agreement(tmp_path: Path) -> None:
     from tests.unit.rules.test_rules_golden import GOLDENS, case_of
 
     case = case_of(GOLDENS[0])
-    lines = reference(case.rules, case.rows, case.attributes)
+    lines = expected_lines(case)
     assert not disagreement(case, lines)
     assert "when: temp > 5" in disagreement(case, lines[:-1])
     assert not disagreement(replace(case, suffix="ndjson"), lines)

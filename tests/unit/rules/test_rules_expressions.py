@@ -43,13 +43,13 @@ def complaint(text: str, kinds: dict[str, Kind] | None = None) -> str:
     return "nothing wrong"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(conditions(), rows())
 def test_conditions_say_what_three_valued_logic_says(piece: Piece, table: list[Row]) -> None:
     assert evaluate(piece.text, table) == [piece.value(row) for row in table], piece.text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(conditions(), rows())
 def test_columns_that_polars_keeps_as_one_value_are_stretched(piece: Piece, table: list[Row]) -> None:
     row = table[0]
@@ -60,7 +60,7 @@ def test_columns_that_polars_keeps_as_one_value_are_stretched(piece: Piece, tabl
     assert found == [piece.value(row)] * 2, piece.text
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(numbers(exact=False), rows())
 def test_numbers_are_finite_or_null(piece: Piece, table: list[Row]) -> None:
     for found, row in zip(evaluate(f"0 + ({piece.text})", table), table, strict=True):
@@ -312,7 +312,7 @@ WORDS = (
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=12))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_any_words_in_any_order_are_an_expression_that_runs_or_a_source_error(words: list[str]) -> None:
     text = " ".join(words)
     try:

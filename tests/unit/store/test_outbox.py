@@ -1,3 +1,5 @@
+"""The outbox at rest: planning, leases, and the echo of each step in timeline and feed."""
+
 from datetime import timedelta
 
 import pytest
@@ -202,9 +204,10 @@ def test_a_receipt_that_the_number_will_never_do_sends_it_on(house, refusal, wis
     submit(box, pending)
     box.accepted(pending, Receipt("SM1", MessageState.ACCEPTED), attempt=1)
     told = Receipt("SM1", MessageState.UNDELIVERED, code="30006", refusal=refusal)
-    for _ in range(2):
+    late = Receipt("SM1", MessageState.SENT)
+    for one in (told, told, late):
         with house.database.write() as session:
-            outbox.receipt(session, told, now=house.clock.now())
+            assert outbox.receipt(session, one, now=house.clock.now(), message_id=1)
     again = box.take()
     assert (again.refused, again.attempt) == ({Channel.SMS}, 1)
     assert again.brief.recipient.opted_out == wishes

@@ -1,0 +1,100 @@
+"""What a message row goes through: attempts, acceptance, settled states, and their echo in timeline and feed."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from domain.messages import REACHED, MessageState, RecipientKind, Refusal
+from domain.outbox import Receipt
+from store import events, timeline
+from store.tables import Customer, Message, MessageAttempt
+
+GIVEN_UP = "given_up"
+"""The kind of attempt that says: not on this channel."""
+
+
+def take_acceptance(session: Session, message: Message, told: Receipt, *, at: datetime) -> None:
+    """Once, whichever comes first: the provider's answer, a look-up, or a receipt."""
+    message.provider_id = told.provider_id
+    if message.accepted_at is None:
+        message.accepted_at = at
+        settle(session, message, MessageState.ACCEPTED, reason=None, at=at)
+
+
+def concerns(session: Session, message: Message, told: Receipt) -> bool:
+    """Whether a receipt is about what the message is now: bad news about the submission it stands on, good news about
+    any but one that was given up for another channel.
+    """
+    if told.state not in REACHED:
+        return message.provider_id == told.provider_id
+    given_up = select(MessageAttempt.id).where(
+        MessageAttempt.message_id == message.id,
+        MessageAttempt.kind == GIVEN_UP,
+        MessageAttempt.detail == told.provider_id,
+    )
+    return session.scalar(given_up) is None
+
+
+def refuse_channel(
+    session: Session, message: Message, *, refusal: Refusal, at: datetime, provider_id: str = ""
+) -> None:
+    """This address will never do. A STOP that only the carrier knew of becomes the customer's wish."""
+    attempt(session, message, GIVEN_UP, outcome=refusal, detail=provider_id, at=at)
+    message.refused_channels = [*message.refused_channels, message.channel]
+    customer = session.get(Customer, message.recipient_id) if refusal is Refusal.OPTED_OUT else None
+    if customer and message.recipient_kind == RecipientKind.CUSTOMER and message.channel not in customer.opted_out:
+        customer.opted_out = [*customer.opted_out, message.channel]
+
+
+def on_to_the_next_channel(message: Message) -> None:
+    """If there is none left, the sender lets it fail."""
+    message.state, message.channel, message.lease_until = MessageState.READY, None, None
+    message.provider_id, message.accepted_at, message.finished_at = None, None, None
+
+
+def attempt(
+    session: Session, message: Message, kind: str, *, outcome: str, at: datetime, code: str = "", detail: str = ""
+) -> None:
+    session.add(
+        MessageAttempt(message_id=message.id, kind=kind, outcome=str(outcome), code=code, detail=detail[:500], at=at)
+    )
+
+
+def settle(
+    session: Session,
+    message: Message,
+    state: MessageState,
+    *,
+    reason: str | None,
+    at: datetime,
+    refusal: Refusal | None = None,
+) -> None:
+    """A state in which the sender leaves it alone."""
+    message.state, message.reason, message.lease_until = state, reason, None
+    message.finished_at = at
+    tell(session, message, state, at=at, reason=reason, refusal=refusal)
+
+
+def tell(
+    session: Session,
+    message: Message,
+    what: str,
+    *,
+    at: datetime,
+    reason: str | None = None,
+    refusal: Refusal | None = None,
+) -> None:
+    """Timeline and feed. The feed is read by screens that not everybody may see: no addresses, no texts."""
+    short: dict[str, Any] = {"message_id": message.id, "stage": message.stage, "to": message.recipient_kind}
+    if message.channel:
+        short["channel"] = message.channel
+    if refusal:
+        short["refusal"] = str(refusal)
+    events.publish(session, f"message.{what}", at=at, ticket_id=message.ticket_id, **short)
+    if message.ticket_id is None:
+        return
+    texts = {"reason": reason, "body": message.body if what == MessageState.ACCEPTED else None}
+    detail = {**short, **{key: text for key, text in texts.items() if text}}
+    timeline.note(session, message.ticket_id, f"message_{what}", at=at, actor="notify", **detail)

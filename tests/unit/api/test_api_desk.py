@@ -1,0 +1,128 @@
+"""Tickets, visits, messages and figures over REST, on the real services."""
+
+import pytest
+
+from domain.tickets import OPEN_STATES
+from tests.fakes.api_house import House
+from tests.fakes.api_story import Story, morning
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    return morning(House(tmp_path_factory.mktemp("desk")))
+
+
+def test_the_story_shows_on_every_list(story: Story) -> None:
+    client = story.house.client
+    tickets = {row["device_id"]: row for row in client.get("/v1/tickets").json()["items"]}
+    assert {device: row["state"] for device, row in tickets.items()} == {
+        "hp-amina": "closed",
+        "hp-camille": "pending_visit",
+        "hp-jonas": "pending_agent",
+        "wm-sophie": "pending_customer",
+        "hp-bellevue": "pending_device",
+    }
+    assert tickets["hp-amina"]["closed_by"] == "telemetry"
+    assert [row["device_id"] for row in client.get("/v1/faults?state=resolved").json()["items"]] == ["hp-amina"]
+    assert [row["state"] for row in client.get("/v1/visits").json()["items"]] == ["accepted"]
+    assert [row["skill"] for row in client.get("/v1/work-orders?state=accepted").json()["items"]] == ["refrigerant"]
+    rate = client.get("/v1/kpis").json()["items"][0]
+    assert (rate["name"], rate["value"], rate["n"]) == ("proactive_rate", 1.0, 5)
+
+
+def test_tickets_are_found_by_state_device_and_customer(story: Story) -> None:
+    client = story.house.client
+    several = client.get("/v1/tickets", params={"state": ["closed", "pending_agent"]}).json()["items"]
+    assert {row["device_id"] for row in several} == {"hp-amina", "hp-jonas"}
+    assert len(client.get("/v1/tickets?device_id=hp-jonas").json()["items"]) == 1
+    assert client.get("/v1/tickets?customer_id=c-oliver").json()["items"] == []
+    assert client.get("/v1/tickets?state=asleep").status_code == 422
+
+
+def test_a_ticket_has_its_timeline_in_order_and_the_legal_moves(story: Story) -> None:
+    ticket = story.house.client.get("/v1/tickets/2").json()
+    kinds = [entry["kind"] for entry in ticket["timeline"]]
+    for earlier, later in (("onset", "fault_fired"), ("fault_fired", "command_done"), ("command_done", "reply")):
+        assert kinds.index(earlier) < kinds.index(later)
+    assert kinds.index("reply") < kinds.index("visit_accepted")
+    assert [entry["at"] for entry in ticket["timeline"]] == sorted(entry["at"] for entry in ticket["timeline"])
+    assert "resolved" in ticket["legal"]
+    assert ticket["state"] in OPEN_STATES
+
+
+def test_messages_say_how_far_they_got(story: Story) -> None:
+    client = story.house.client
+    (opening,) = client.get("/v1/messages?customer_id=c-sophie").json()["items"]
+    message = client.get(f"/v1/messages/{opening['id']}").json()
+    assert message["state"] == "delivered"
+    assert message["body"].startswith("Lavanda : votre lave-linge ne se vide plus.")
+    assert [attempt["kind"] for attempt in message["log"]] == ["submit", "submit"]
+    assert client.get("/v1/messages?state=held").json()["items"] == []
+    assert client.get("/v1/messages/999").status_code == 404
+
+
+@pytest.fixture
+def fresh(house: House) -> House:
+    """One ticket opened by hand."""
+    answer = house.client.post("/v1/tickets", json={"device_id": "hp-1", "title": "It hums", "text": "At night"})
+    assert answer.status_code == 201
+    return house
+
+
+def test_a_ticket_by_hand_is_worked_on(fresh: House) -> None:
+    client = fresh.client
+    assert client.post("/v1/tickets/1/comments", json={"text": "Called twice"}).status_code == 200
+    assert client.post("/v1/tickets/1/assign", json={"assignee": "Claire"}).json()["assignee"] == "Claire"
+    moved = client.post("/v1/tickets/1/transitions", json={"to": "closed", "reason": "told what to do"}).json()
+    assert (moved["state"], moved["closed_by"], moved["customer_id"]) == ("closed", "agent", "c-1")
+    assert [entry["kind"] for entry in moved["timeline"]].count("comment") == 2
+
+
+def test_an_illegal_move_is_409_with_the_legal_ones(fresh: House) -> None:
+    fresh.client.post("/v1/tickets/1/transitions", json={"to": "cancelled"})
+    answer = fresh.client.post("/v1/tickets/1/transitions", json={"to": "open"})
+    assert answer.status_code == 409
+    assert (answer.json()["now"], answer.json()["legal"]) == ("cancelled", [])
+
+
+def test_a_second_ticket_for_the_same_is_409(fresh: House) -> None:
+    assert fresh.client.post("/v1/tickets", json={"device_id": "hp-1", "title": "Again"}).status_code == 409
+    assert fresh.client.post("/v1/tickets", json={"device_id": "nothing", "title": "Again"}).status_code == 404
+
+
+def test_commands_are_checked_and_one_at_a_time(house: House) -> None:
+    client = house.client
+    assert client.post("/v1/devices/hp-1/commands", json={"name": "explode"}).status_code == 404
+    assert client.post("/v1/devices/hp-1/commands", json={"name": "restart", "args": {"x": 1}}).status_code == 422
+    assert client.post("/v1/devices/hp-1/commands", json={"name": "restart"}).status_code == 202
+    assert client.post("/v1/devices/hp-1/commands", json={"name": "restart"}).status_code == 409
+
+
+def test_a_visit_moves_once_however_often_it_is_told(tmp_path_factory: pytest.TempPathFactory) -> None:
+    story = morning(House(tmp_path_factory.mktemp("visit")))
+    client = story.house.client
+    for _ in range(2):
+        assert client.post("/v1/visits/1/en-route").json()["state"] == "en_route"
+    story.settle()
+    ways = [m for m in client.get("/v1/messages?customer_id=c-camille").json()["items"] if m["stage"] == "on_the_way"]
+    assert len(ways) == 1
+    assert client.post("/v1/visits/1/arrive").json()["state"] == "on_site"
+    illegal = client.post("/v1/visits/1/decline", json={"reason": "no"})
+    assert (illegal.status_code, "completed" in illegal.json()["legal"]) == (409, True)
+    done = client.post("/v1/visits/1/complete", json={"outcome": "fixed", "note": "New sensor"}).json()
+    assert (done["state"], done["note"]) == ("completed", "New sensor")
+
+
+def test_a_false_alarm_says_sorry(tmp_path_factory: pytest.TempPathFactory) -> None:
+    story = morning(House(tmp_path_factory.mktemp("verdict")))
+    (fault,) = story.house.client.get("/v1/faults?device_id=wm-sophie").json()["items"]
+    answer = story.house.client.post(f"/v1/faults/{fault['id']}/verdict", json={"verdict": "false_alarm"})
+    assert answer.json()["verdict_by"] == "agent"
+    story.settle()
+    stages = [m["stage"] for m in story.house.client.get("/v1/messages?customer_id=c-sophie").json()["items"]]
+    assert "false_alarm" in stages
+
+
+def test_sending_is_paused_with_the_queued_count(fresh: House) -> None:
+    assert fresh.client.post("/v1/messages/pause").json() == {"paused": True, "queued": 0}
+    assert fresh.client.post("/v1/messages/resume").json() == {"paused": False, "queued": 0}
