@@ -10,6 +10,8 @@ from rich.text import Text
 from app.surface import Surface, Unreachable
 
 Entry = Mapping[str, Any]
+LONGEST = 170
+"""Characters of a message that are shown: one SMS, or the beginning of an e-mail."""
 
 Words = str | Callable[[Entry], str]
 
@@ -31,7 +33,7 @@ PHRASES: dict[str, tuple[str, str, Words]] = {
     "visit_declined": ("⌂", "yellow", lambda d: f"{d.get('technician', 'technician')} declines"),
     "visit_accepted": ("⌂", "blue", lambda d: f"{d.get('technician', 'technician')} accepts"),
     "visit_en_route": ("⌂", "blue", "technician on the way"),
-    "visit_on_site": ("⌂", "blue", "technician has arrived"),
+    "visit_arrived": ("⌂", "blue", "technician has arrived"),
     "visit_completed": ("⌂", "blue", "repair done; telemetry must prove it"),
     "fault_cleared": ("✓", "green", "telemetry reads normal again"),
     "ticket_resolved": ("✓", "bold green", "resolved: telemetry stayed healthy"),
@@ -109,12 +111,13 @@ def _title(detail: Entry) -> str:
 
 
 def _whom(detail: Entry) -> str:
-    kind = str(detail.get("recipient_kind") or detail.get("recipient") or "customer")
-    return f"{str(detail.get('channel') or 'message').upper()} to {kind}"
+    channel = {"sms": "SMS", "email": "e-mail"}.get(str(detail.get("channel")), "message")
+    return f"{channel} to {detail.get('to', 'customer')}"
 
 
 def _one_line(text: Any) -> str:
-    return " ".join(str(text or "").split())
+    words = " ".join(str(text or "").split())
+    return words if len(words) <= LONGEST else words[: LONGEST - 1].rstrip() + "…"
 
 
 def _figure(value: Any) -> str:

@@ -1,5 +1,7 @@
 """Takes in what a device sent in the hour before it was registered, once its registration is in the log."""
 
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from queue import Empty, SimpleQueue
@@ -17,6 +19,7 @@ Between = Callable[[Callable[[], None]], None]
 """Runs something between two batches of readings, and returns when it is done."""
 
 HORIZON_MS = 3_600_000
+LOOK_AGAIN_S = 5.0
 _DEVICES_AT_ONCE = 50
 _READINGS_AT_ONCE = 1000
 
@@ -38,6 +41,7 @@ class Backlog:
         self._registry, self._log, self._book, self._clock = registry, log, book, clock
         self._partitions, self._kept_of, self._between = partitions, kept_of, between
         self._opened: set[str] = set()
+        self._again: deque[tuple[float, str]] = deque()
 
     def step(self) -> None:
         """Admit those who are registered. Raises LogUnavailable or StoreUnavailable; the next step does it again."""
@@ -49,13 +53,21 @@ class Backlog:
             # What came during that, and the opening itself, while no batch is under way: nothing overtakes anything.
             self._between(lambda: self._open(fresh))
         self._registry.admit(candidates)
-        # Another process may have admitted a device that we still kept.
-        self._take_in_all([d for d in set(_drained(self._kept_of)) if (k := self._registry.known(d)) and k.admitted])
+        self._take_in_all(self._stragglers())
+
+    def _stragglers(self) -> list[str]:
+        """Admitted devices of which something may have been kept all the same, here or by another process that knew of
+        the admission a little later."""
+        found = set(_drained(self._kept_of))
+        while self._again and self._again[0][0] <= time.monotonic():
+            found.add(self._again.popleft()[1])
+        return sorted(d for d in found if (device := self._registry.known(d)) is not None and device.admitted)
 
     def _open(self, device_ids: Sequence[str]) -> None:
         self._take_in_all(device_ids)
         self._registry.open(device_ids)
         self._opened.update(device_ids)
+        self._again.extend((time.monotonic() + LOOK_AGAIN_S, device_id) for device_id in device_ids)
 
     def _take_in_all(self, device_ids: Sequence[str]) -> None:
         for device_id in device_ids:

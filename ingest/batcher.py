@@ -15,7 +15,7 @@ import structlog
 
 from domain.errors import LogUnavailable
 from domain.intake import RawUplink
-from domain.telemetry import LogEntry, Tick, Uplink, partition_of
+from domain.telemetry import LogEntry, Uplink, partition_of
 from ingest.book import Book, Receipt
 from ingest.decode import Answer, Decoded, dead_letter, decode
 from ingest.intake import Delivery, Intake
@@ -173,9 +173,9 @@ class Batcher:
         receipt = Receipt(delivery.ack)
         batch.receipts.append(receipt)
         batch.bytes += len(delivery.payload)
-        if delivery.mark is not None:
+        if delivery.tick is not None:
             for partition in range(self._partitions):
-                batch.entries[partition].append(Tick(delivery.mark, delivery.listener))
+                batch.entries[partition].append(delivery.tick)
             return
         match address(delivery.topic):
             case Misaddressed(device_id, reason, detail):

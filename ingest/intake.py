@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from domain.telemetry import Tick
+
 MAX_DELIVERIES = 20_000
 """More than any broker may have in flight to us (receive maximum, and two consumers of the embedded broker)."""
 MAX_BYTES = 64 * 1024 * 1024
@@ -20,8 +22,7 @@ class Delivery:
     received_at: int
     """Epoch milliseconds."""
     ack: Callable[[], None]
-    listener: str = ""
-    mark: int | None = None
+    tick: Tick | None = None
     """Of a listener's own mark: up to when everything had been sent."""
 
 

@@ -10,6 +10,7 @@ from paho.mqtt.client import MQTTMessage, MQTTv5, MQTTv311
 
 from domain.clock import Clock, to_ms
 from domain.errors import LogUnavailable
+from domain.telemetry import Tick
 from ingest.brokers import Broker
 from ingest.connection import Connection, Published, Refused
 from ingest.intake import Delivery, Intake
@@ -41,14 +42,23 @@ class Listener:
         self, broker: Broker, *, client_id: str, intake: Intake, clock: Clock, sessions: Sessions | None = None
     ) -> None:
         self.broker, self.client_id = broker, client_id
-        self.trouble: str | None = "not connected yet"
+        self._trouble: str | None = "not connected yet"
         self._intake, self._clock, self._sessions = intake, clock, sessions
         self._protocol: int | None = broker.protocol
         self._connection: Connection | None = None
         self._mark = _Mark()
-        self._marks = 0
+        self._heard_up_to = 0
+        """Time of the last mark that came back on this connection."""
+        self._marks, self._behind = 0, False
         self._stop, self._again = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"listen-{client_id}", daemon=True)
+
+    @property
+    def trouble(self) -> str | None:
+        """One line on what it waits for, None when all is well."""
+        if self._trouble is None and self._behind:
+            return f"{self.broker}: our own marks do not come back; a long backlog, or we may not publish to devices/#"
+        return self._trouble
 
     @property
     def ready(self) -> bool:
@@ -95,7 +105,7 @@ class Listener:
         if self._sessions is not None and not self._sessions.rewind(self.client_id):
             self._evict()
         connection = self._connect(self._on_message)
-        self._mark = _Mark()
+        self._mark, self._heard_up_to = _Mark(), 0
         self._connection = connection
         self._again.clear()
         try:
@@ -124,17 +134,19 @@ class Listener:
     def _evict(self) -> None:
         """Somebody still holds our session: most likely our own half-dead connection. Take it over, and rewind then."""
         connection = self._connect(lambda _message, _ack: None)
-        connection.serve(until=connection.ready.is_set, idle=lambda: None)
-        connection.close()
+        try:
+            connection.serve(until=connection.ready.is_set, idle=lambda: None)
+        finally:
+            connection.close()
         if self._sessions is not None and not self._sessions.rewind(self.client_id):
             raise Refused(f"another client uses the name {self.client_id}")
 
     def _look_after(self, connection: Connection) -> None:
         if not connection.ready.is_set():
             return
-        if self.trouble:
+        if self._trouble:
             log.info("listening", broker=str(self.broker), client_id=self.client_id, mqtt=_NAMES[connection.protocol])
-            self.trouble = None
+            self._trouble = None
             self._protocol = connection.protocol
         self._send_mark(connection)
 
@@ -143,6 +155,9 @@ class Listener:
         waiting = mark.outstanding and now - mark.sent < MARK_LOST_AFTER_S
         if waiting or at <= mark.at or now - mark.sent < MARK_EVERY_S:
             return
+        if mark.outstanding and not self._behind:
+            self._behind = True
+            log.warning("not_caught_up", broker=str(self.broker), since_s=round(now - mark.sent))
         self._marks += 1
         self._mark = _Mark(f"{self._marks} {at}".encode(), at, now, outstanding=True)
         connection.send(self._mark_topic(connection.protocol), self._mark.payload)
@@ -152,9 +167,9 @@ class Listener:
             topic = message.topic
         except UnicodeDecodeError:
             topic = "(not UTF-8)"
-        mark = None
+        tick = None
         if topic in self._mark_topics and message.payload == self._mark.payload:
-            mark, self._mark.outstanding = self._mark.at, False
+            tick, self._mark.outstanding, self._behind = self._tick(), False, False
         self._intake.put(
             Delivery(
                 topic,
@@ -162,10 +177,15 @@ class Listener:
                 message.retain,
                 to_ms(self._clock.now()),
                 ack,
-                listener=self.client_id,
-                mark=mark,
+                tick=tick,
             )
         )
+
+    def _tick(self) -> Tick:
+        """All that was sent between two marks of one connection has been heard, however long that took."""
+        at, heard = self._mark.at, self._heard_up_to
+        self._heard_up_to = at
+        return Tick(at, self.client_id, covers_ms=max(1000, at - heard) if heard else 1000)
 
     def _topics(self, protocol: int) -> list[str]:
         if protocol == MQTTv5 and self.broker.group:
@@ -189,9 +209,9 @@ class Listener:
         return True
 
     def _say(self, problem: str) -> None:
-        if self.trouble is None or self.trouble == "not connected yet":
+        if self._trouble is None or self._trouble == "not connected yet":
             log.warning("not_listening", broker=str(self.broker), reason=problem)
-        self.trouble = f"{self.broker}: {problem}"
+        self._trouble = f"{self.broker}: {problem}"
 
 
 _NAMES: dict[int, str] = {MQTTv5: "5", MQTTv311: "3.1.1"}

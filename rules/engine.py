@@ -107,8 +107,8 @@ def _reach(state: State, batch: Batch) -> Reach:
     slots, bound = rows.slot[order][starts], rows.bound[order]
     first, until = bound[starts], np.maximum.reduceat(bound, starts) if len(starts) else bound
     ticked = state.ticked.get(slots)
-    # A device that was never heard of has no ticks behind it before its first sample.
-    ticked = np.where(ticked == NEVER, first - 1, ticked)
+    # A device is there for ticks from its first sample on, or from its registration if that is earlier.
+    ticked = np.where(ticked == NEVER, first - 1, np.minimum(ticked, first - 1))
     if batch.until is None:
         return Reach(slots, ticked, np.maximum(until, ticked + 1))
     state.ticked.put(slots, ticked)

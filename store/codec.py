@@ -90,7 +90,7 @@ def _read_uplink(device_id: str, at: int, samples: list[list[Any]]) -> Uplink:
 
 _WRITE: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     Uplink: _write_uplink,
-    Tick: lambda e: ("t", e.at, e.listener),
+    Tick: lambda e: ("t", e.at, e.listener, e.covers_ms),
     RuleActivated: lambda e: ("r", e.name, e.version, e.stage, e.body),
     RuleRetired: lambda e: ("x", e.name),
     DeviceChanged: lambda e: ("d", e.device_id, e.product, e.attributes, e.registered_at),

@@ -130,6 +130,14 @@ def eventually(condition: Callable[[], object], *, within: float = 10.0) -> None
         time.sleep(0.02)
 
 
+def end(client: Client) -> None:
+    """Stop a client's thread, and close what paho leaves to the garbage collector (which warns of it)."""
+    client.loop_stop()
+    for left in (client._sockpairR, client._sockpairW):
+        if left is not None:
+            left.close()
+
+
 class Publisher:
     """Devices, as far as a broker can tell."""
 
@@ -162,7 +170,7 @@ class Publisher:
     def close(self) -> None:
         """Good-bye."""
         self.client.disconnect()
-        self.client.loop_stop()
+        end(self.client)
 
 
 @contextmanager

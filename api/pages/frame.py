@@ -67,7 +67,9 @@ def frame(request: Request, session: Session, figures: Sequence[Mapping[str, Any
         Item(name, href, path == href or (href != "/" and path.startswith(href)), waiting if name == "Tickets" else 0)
         for name, href in _PAGES
     ]
-    return Frame(items, headline(figures if figures is not None else all_figures(session)))
+    # The wall shows the headline larger.
+    shown = None if path == "/" else headline(figures if figures is not None else all_figures(session))
+    return Frame(items, shown)
 
 
 def all_figures(session: Session, *, until: datetime | None = None) -> Sequence[Mapping[str, Any]]:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from api import assets
 from api.errors import Problem
 from api.views.links import with_links
-from api.views.phrases import first_name, first_upper, number, plural, said
+from api.views.phrases import first_name, first_upper, number, phone, plural, said
 
 HERE = Path(__file__).resolve().parent.parent
 _TITLES = {
@@ -86,6 +86,7 @@ def _environment() -> Environment:
         "first_name": first_name,
         "first_upper": first_upper,
         "with_links": with_links,
+        "phone": phone,
         "as_json": _as_json,
     }
     environment.globals |= {"plural": plural}

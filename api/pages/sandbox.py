@@ -9,8 +9,9 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -113,10 +114,13 @@ def reply(request: Request, body: RawBytes, house: House) -> Response:
 
 
 def _said(request: Request, body: bytes) -> tuple[ReplyIn, bool]:
-    kind = request.headers.get("content-type", "").split(";")[0].strip()
-    if kind == "application/x-www-form-urlencoded":
-        return ReplyIn.model_validate(dict(parse_qsl(body.decode("utf-8", "replace")))), True
-    return ReplyIn.model_validate_json(body), False
+    is_form = request.headers.get("content-type", "").split(";")[0].strip() == "application/x-www-form-urlencoded"
+    try:
+        if is_form:
+            return ReplyIn.model_validate(dict(parse_qsl(body.decode("utf-8", "replace")))), True
+        return ReplyIn.model_validate_json(body), False
+    except ValidationError as exc:
+        raise RequestValidationError([{**error, "loc": ("body", *error["loc"])} for error in exc.errors()]) from exc
 
 
 def phones(session: Session, house: Services, *, now: datetime) -> list[Phone]:

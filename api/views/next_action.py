@@ -5,7 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from api.views import times
-from api.views.phrases import first_name
+from api.views.phrases import first_name, phone
 from domain.tickets import TicketState, VisitState
 
 
@@ -95,7 +95,7 @@ def _for_a_person(now_is: Situation, who: str) -> NextAction:
         )
     if now_is.call_wanted and now_is.phone:
         because = f"“{now_is.words}”" if now_is.words else f"{who[:1].upper()}{who[1:]} asked for it."
-        return NextAction(f"Call {now_is.customer or who}", because, f"Call {now_is.phone}", href=f"tel:{now_is.phone}")
+        return NextAction(f"Call {now_is.customer or who}", because, f"Call {phone(now_is.phone)}", href=f"tel:{now_is.phone}")
     if now_is.words:
         return NextAction(f"Read what {who} wrote", f"“{now_is.words}”", "Send someone", "send")
     return NextAction(

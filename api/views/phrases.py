@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import phonenumbers
+
 
 def said(words: Mapping[str, Any] | None, language: str, *, default: str = "") -> str:
     """The phrase in `language`, else in English, else in any, else `default`."""
@@ -33,6 +35,14 @@ def number(value: object, unit: str | None = None, *, language: str = "en") -> s
     else:
         text = str(value)
     return f"{text}\u00a0{unit}" if unit else text
+
+
+def phone(text: str) -> str:
+    """An E.164 number in groups, as people read it aloud."""
+    try:
+        return phonenumbers.format_number(phonenumbers.parse(text), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    except phonenumbers.NumberParseException:
+        return text
 
 
 def plural(count: int, one: str, many: str = "") -> str:

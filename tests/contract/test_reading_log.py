@@ -28,7 +28,7 @@ from tests.brokers import nats_server, running
 
 ENTRIES: tuple[LogEntry, ...] = (
     Uplink("pump.7", 1000, (Sample(900, {"a": 1.5, "on": True, "mode": "é"}), Sample(950, {"a": 2.0}, restamped=True))),
-    Tick(2000, "listener-1"),
+    Tick(2000, "listener-1", covers_ms=60_000),
     RuleActivated("hot", 3, "live", {"kind": "rule", "when": "a > 1", "signals": {"x": {"op": "mean"}}}),
     RuleRetired("hot"),
     DeviceChanged("pump.7", "pump", {"region": "EU", "max": 90.0}, 5),

@@ -1,9 +1,12 @@
 """An API on a real SQLite file, the log in memory, and a clock that the test moves."""
 
+import sqlite3
 import warnings
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from starlette.exceptions import StarletteDeprecationWarning
@@ -91,7 +94,8 @@ class House:
     """One running API with everything behind it in reach."""
 
     def __init__(self, folder: Path, *, public_url: str = PUBLIC_URL, twilio_auth_token: str | None = None) -> None:
-        self.database = Database(f"sqlite:///{folder / 'api.db'}", busy_timeout_s=0.3)
+        self.path = folder / "api.db"
+        self.database = Database(f"sqlite:///{self.path}", busy_timeout_s=0.3)
         Base.metadata.create_all(self.database.engine)
         self.clock = FakeClock(START)
         self.log = MemoryLog()
@@ -116,14 +120,31 @@ class House:
             twilio_auth_token=twilio_auth_token,
         )
         self.app = create_app(self.services)
-        self.client = TestClient(self.app, headers={"Authorization": f"Bearer {TOKEN}"}, follow_redirects=False)
+        self._clients = ExitStack()
+        self.client = self._client({"Authorization": f"Bearer {TOKEN}"})
+
+    def _client(self, headers: dict[str, str]) -> TestClient:
+        # Entered, a client keeps one event loop for all its requests.
+        return self._clients.enter_context(TestClient(self.app, headers=headers, follow_redirects=False))
+
+    def copy(self, folder: Path, *, twilio_auth_token: str | None = None) -> "House":
+        """Another house where everything has happened that happened here."""
+        folder = Path(mkdtemp(dir=folder))
+        with sqlite3.connect(self.path) as connection:
+            connection.execute("VACUUM INTO ?", [str(folder / "api.db")])
+        other = House(folder, twilio_auth_token=twilio_auth_token)
+        other.clock.advance(seconds=(self.clock.now() - START).total_seconds())
+        for partition in range(self.services.partitions):
+            for batch in self.log.read(partition, after=0, max_entries=1_000_000, wait_s=0):
+                other.log.append({partition: batch.entries}, msg_id=str(batch.sequence))
+        return other
 
     def _status(self) -> Mapping[str, Any]:
         return self.status
 
     def browser(self, *, signed_in: bool = True) -> TestClient:
         """A client with a cookie instead of a token."""
-        client = TestClient(self.app, headers={"Accept": "text/html"}, follow_redirects=False)
+        client = self._client({"Accept": "text/html"})
         if signed_in:
             client.get("/", params={"token": TOKEN})
         return client
@@ -137,5 +158,5 @@ class House:
         return parse_documents(text)
 
     def close(self) -> None:
-        self.client.close()
+        self._clients.close()
         self.database.close()

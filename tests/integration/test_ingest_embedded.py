@@ -25,6 +25,7 @@ from store.tables import Command, DeadLetter, Device, DeviceValue, Event
 from tests.brokers import nats_server, running
 from tests.ingest_house import (
     IngestHouse,
+    end,
     entries,
     eventually,
     make_database,
@@ -135,7 +136,7 @@ def test_a_half_dead_connection_of_our_own_is_taken_over_and_what_it_held_comes_
             devices.publish("devices/d1/telemetry", stamped(50))
             devices.flush()
             eventually(lambda: len(numbers(log).get("d1", [])) >= 51)
-    ghost.loop_stop()
+    end(ghost)
     assert once(numbers(log)["d1"]) == list(range(51))
 
 

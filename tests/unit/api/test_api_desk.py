@@ -4,16 +4,11 @@ import pytest
 
 from domain.tickets import OPEN_STATES
 from tests.fakes.api_house import House
-from tests.fakes.api_story import Story, morning
+from tests.fakes.api_story import Story
 
 
-@pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    return morning(House(tmp_path_factory.mktemp("desk")))
-
-
-def test_the_story_shows_on_every_list(story: Story) -> None:
-    client = story.house.client
+def test_the_story_shows_on_every_list(told: Story) -> None:
+    client = told.house.client
     tickets = {row["device_id"]: row for row in client.get("/v1/tickets").json()["items"]}
     assert {device: row["state"] for device, row in tickets.items()} == {
         "hp-amina": "closed",
@@ -30,8 +25,8 @@ def test_the_story_shows_on_every_list(story: Story) -> None:
     assert (rate["name"], rate["value"], rate["n"]) == ("proactive_rate", 1.0, 5)
 
 
-def test_tickets_are_found_by_state_device_and_customer(story: Story) -> None:
-    client = story.house.client
+def test_tickets_are_found_by_state_device_and_customer(told: Story) -> None:
+    client = told.house.client
     several = client.get("/v1/tickets", params={"state": ["closed", "pending_agent"]}).json()["items"]
     assert {row["device_id"] for row in several} == {"hp-amina", "hp-jonas"}
     assert len(client.get("/v1/tickets?device_id=hp-jonas").json()["items"]) == 1
@@ -39,8 +34,8 @@ def test_tickets_are_found_by_state_device_and_customer(story: Story) -> None:
     assert client.get("/v1/tickets?state=asleep").status_code == 422
 
 
-def test_a_ticket_has_its_timeline_in_order_and_the_legal_moves(story: Story) -> None:
-    ticket = story.house.client.get("/v1/tickets/2").json()
+def test_a_ticket_has_its_timeline_in_order_and_the_legal_moves(told: Story) -> None:
+    ticket = told.house.client.get("/v1/tickets/2").json()
     kinds = [entry["kind"] for entry in ticket["timeline"]]
     for earlier, later in (("onset", "fault_fired"), ("fault_fired", "command_done"), ("command_done", "reply")):
         assert kinds.index(earlier) < kinds.index(later)
@@ -50,8 +45,8 @@ def test_a_ticket_has_its_timeline_in_order_and_the_legal_moves(story: Story) ->
     assert ticket["state"] in OPEN_STATES
 
 
-def test_messages_say_how_far_they_got(story: Story) -> None:
-    client = story.house.client
+def test_messages_say_how_far_they_got(told: Story) -> None:
+    client = told.house.client
     (opening,) = client.get("/v1/messages?customer_id=c-sophie").json()["items"]
     message = client.get(f"/v1/messages/{opening['id']}").json()
     assert message["state"] == "delivered"
@@ -98,8 +93,7 @@ def test_commands_are_checked_and_one_at_a_time(house: House) -> None:
     assert client.post("/v1/devices/hp-1/commands", json={"name": "restart"}).status_code == 409
 
 
-def test_a_visit_moves_once_however_often_it_is_told(tmp_path_factory: pytest.TempPathFactory) -> None:
-    story = morning(House(tmp_path_factory.mktemp("visit")))
+def test_a_visit_moves_once_however_often_it_is_told(story: Story) -> None:
     client = story.house.client
     for _ in range(2):
         assert client.post("/v1/visits/1/en-route").json()["state"] == "en_route"
@@ -113,8 +107,7 @@ def test_a_visit_moves_once_however_often_it_is_told(tmp_path_factory: pytest.Te
     assert (done["state"], done["note"]) == ("completed", "New sensor")
 
 
-def test_a_false_alarm_says_sorry(tmp_path_factory: pytest.TempPathFactory) -> None:
-    story = morning(House(tmp_path_factory.mktemp("verdict")))
+def test_a_false_alarm_says_sorry(story: Story) -> None:
     (fault,) = story.house.client.get("/v1/faults?device_id=wm-sophie").json()["items"]
     answer = story.house.client.post(f"/v1/faults/{fault['id']}/verdict", json={"verdict": "false_alarm"})
     assert answer.json()["verdict_by"] == "agent"

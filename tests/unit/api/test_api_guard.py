@@ -10,7 +10,7 @@ import pytest
 from domain.links import Purpose
 from store.tables import Inbound, Message
 from tests.fakes.api_house import PUBLIC_URL, TOKEN, House
-from tests.fakes.api_story import morning
+from tests.fakes.api_story import Story
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_pages_carry_a_policy_that_runs_only_our_own_scripts(empty: House) -> No
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_link_opens_only_its_own_door(tmp_path: Path) -> None:
-    house = morning(House(tmp_path)).house
+def test_a_link_opens_only_its_own_door(story: Story) -> None:
+    house = story.house
     client = house.browser(signed_in=False)
     token = house.signer.token(Purpose.CUSTOMER, 2)
     assert client.get(f"/c/{token}").status_code == 200
@@ -105,8 +105,8 @@ def signature(path: str, fields: dict[str, str], *, secret: str = SECRET) -> str
 
 
 @pytest.fixture
-def hooked(tmp_path: Path) -> House:
-    return morning(House(tmp_path, twilio_auth_token=SECRET)).house
+def hooked(told: Story, tmp_path: Path) -> House:
+    return told.house.copy(tmp_path, twilio_auth_token=SECRET)
 
 
 def test_a_hook_without_a_fitting_signature_is_refused(hooked: House, house: House) -> None:

@@ -1,17 +1,8 @@
 """Pages as people use them: looking changes nothing, a tap does what it says, twice is once."""
 
-from pathlib import Path
-
-import pytest
-
 from domain.links import Purpose
 from tests.fakes.api_house import House
-from tests.fakes.api_story import Story, morning
-
-
-@pytest.fixture
-def story(tmp_path: Path) -> Story:
-    return morning(House(tmp_path))
+from tests.fakes.api_story import Story
 
 
 def customer(story: Story, ticket_id: int) -> str:

@@ -63,7 +63,7 @@ def test_lists_come_in_pages_without_gaps_or_repeats(house: House) -> None:
 
 
 def test_commands_are_listed_by_time_and_not_by_their_random_ids(house: House) -> None:
-    for number in range(5):
+    for _ in range(5):
         house.client.post("/v1/devices/hp-1/commands", json={"name": "restart"})
         with house.database.write() as session:
             from store.tables import Command

@@ -37,9 +37,9 @@ def test_a_moment_in_a_sentence(moment: datetime, english: str, french: str) -> 
 
 def test_the_day_is_the_reader_s_day() -> None:
     late = datetime(2026, 3, 3, 22, 30, tzinfo=UTC)
-    assert times.day(late + timedelta(minutes=45), PARIS, now=late) == "today"
+    assert times.day(late + timedelta(minutes=45), PARIS, now=late) == "tomorrow"
     assert times.day(late + timedelta(minutes=45), ZoneInfo("UTC"), now=late) == "today"
-    assert times.day(late - timedelta(hours=1), PARIS, now=late) == "yesterday"
+    assert times.day(late - timedelta(hours=24), PARIS, now=late) == "yesterday"
 
 
 @pytest.mark.parametrize(

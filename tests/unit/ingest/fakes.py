@@ -5,6 +5,7 @@ from datetime import datetime
 
 from domain.errors import StoreUnavailable
 from domain.intake import DeadLetter, Heard, KnownDevice, Outgoing
+from domain.telemetry import Tick
 from ingest.intake import Delivery
 
 NOW = 1_700_000_000_000
@@ -121,7 +122,7 @@ class Acks:
         *,
         at: int = NOW,
         retained: bool = False,
-        mark: int | None = None,
+        tick: Tick | None = None,
     ) -> Delivery:
         number, self._made = self._made, self._made + 1
-        return Delivery(topic, payload, retained, at, lambda: self.acked.append(number), listener="l", mark=mark)
+        return Delivery(topic, payload, retained, at, lambda: self.acked.append(number), tick=tick)

@@ -128,7 +128,7 @@ def test_a_batch_closes_when_it_is_twenty_milliseconds_old() -> None:
 def test_a_mark_is_a_tick_in_every_partition_behind_what_came_before_it() -> None:
     house = House("d")
     house.receive("devices/d/telemetry")
-    house.receive("devices/$listener/l", b"1", mark=NOW)
+    house.receive("devices/$listener/l", b"1", tick=Tick(NOW, "l"))
     house.work()
     assert [type(entry) for entry in house.logged()] == [Uplink, Tick]
     for partition in range(PARTITIONS):

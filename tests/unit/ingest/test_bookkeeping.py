@@ -1,5 +1,6 @@
 """The side line: pages, commands, answers, and what came before a registration."""
 
+import time
 from datetime import UTC, datetime
 from queue import SimpleQueue
 
@@ -9,6 +10,7 @@ from domain.clock import FakeClock, from_ms
 from domain.errors import LogUnavailable, StoreUnavailable
 from domain.intake import DeadLetter, Outgoing, RawUplink
 from domain.telemetry import Sample, Uplink, partition_of
+from ingest import backlog
 from ingest.backlog import HORIZON_MS, Backlog
 from ingest.book import MANY, MAX_DEAD_KEYS, Book, Receipt
 from ingest.bookkeeper import Bookkeeper
@@ -252,6 +254,20 @@ def test_what_came_while_it_was_being_admitted_follows() -> None:
     house.backlog.step()
     house.keep(NOW - 10)
     house.kept_of.put("d")
+    house.backlog.step()
+    assert len(house.logged()) == 1
+
+
+def test_what_another_process_kept_a_moment_too_long_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "LOOK_AGAIN_S", 0.1)
+    house = BacklogHouse()
+    house.registry.register("d")
+    house.backlog.step()
+    house.keep(NOW - 10)
+    house.backlog.step()
+    assert house.logged() == []
+    time.sleep(0.15)
+    house.backlog.step()
     house.backlog.step()
     assert len(house.logged()) == 1
 

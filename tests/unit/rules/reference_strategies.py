@@ -4,7 +4,7 @@ Times are multiples of one unit per file and values are small integers, so that 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -15,6 +15,7 @@ from tests.unit.rules.reference_expressions import Row
 START = 1_700_000_000_000
 NUMBERS = ("temp", "pressure", "a.b")
 STEPS = (1, 1, 1, 1, 1, 2, 2, 3, 0, 0, 4, 6, 9, 25, -1, -2, -4)
+FLEET = tuple(f"d{number}" for number in range(15))
 DELAYS = (0, 0, 0, 0, 1, 2, 5)
 
 
@@ -118,6 +119,17 @@ def _rows(draw: st.DrawFn, unit: int, devices: Sequence[str], metrics: Sequence[
     return fleet.rows
 
 
+def _repeated(rows: Sequence[FileRow], *, times: int, gap: int) -> list[FileRow]:
+    """The same story over and over: long files at little cost."""
+    last = max(max(row.ts, row.received_at or row.ts) for row in rows)
+    span = last - min(row.ts for row in rows) + gap
+    return [
+        replace(row, ts=row.ts + n * span, received_at=None if row.received_at is None else row.received_at + n * span)
+        for n in range(times)
+        for row in rows
+    ]
+
+
 def _single_metric(rows: Sequence[FileRow]) -> list[FileRow]:
     """Wide rows as the long rows that say the same."""
     return [
@@ -132,9 +144,11 @@ def cases(draw: st.DrawFn, rules: int = 6) -> Case:
     """A file and rules over it."""
     unit = draw(st.sampled_from([1_000, 1_000, 60_000]))
     metrics = ("temp", *[metric for metric in ("pressure", "door", "mode", "a.b") if draw(st.booleans())])
-    devices = draw(st.sampled_from([("a",), ("a", "b"), ("a", "b"), ("a", "b", "ç-3"), ("device",)]))
+    devices = draw(st.sampled_from([("a",), ("a", "b"), ("a", "b"), ("a", "b", "ç-3"), ("device",), FLEET]))
     stamps = draw(st.sampled_from(["none", "all", "all", "some"]))
-    rows = draw(_rows(unit, devices, metrics, stamps))
+    rows = _repeated(
+        draw(_rows(unit, devices, metrics, stamps)), times=draw(st.sampled_from([1, 1, 1, 5])), gap=3 * unit
+    )
     layout = draw(st.sampled_from(["wide", "wide", "long"]))
     mixed = layout == "long" and bool({"door", "mode"} & {*metrics})
     attributes = draw(_attributes(devices)) if draw(st.booleans()) else None

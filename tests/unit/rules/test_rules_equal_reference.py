@@ -23,9 +23,10 @@ from rules.model import Kind
 from tests.unit.rules.reference_engine import reference
 from tests.unit.rules.reference_expressions import Row, evaluate
 from tests.unit.rules.reference_files import backtest_lines, devices_text, readings_text, rules_text
+from tests.unit.rules.reference_live import live_lines
 from tests.unit.rules.reference_strategies import MODIFIERS, OPS, Case, Words, cases, conditions
 
-ROUNDS = int(os.environ.get("PREVENANT_REFERENCE_ROUNDS", "8"))
+ROUNDS = int(os.environ.get("PREVENANT_REFERENCE_ROUNDS", "6"))
 SEED = int(os.environ.get("PREVENANT_REFERENCE_SEED", "1"))
 EXAMPLES = 10
 """A round: after ten examples hypothesis turns to variations of what it has, and we want new rules."""
@@ -140,6 +141,30 @@ def test_the_back_test_equals_the_naive_reference() -> None:
     for offset in range(ROUNDS):
         seed(1000 * SEED + offset)(agree)()
     check_not_vacuous(seen)
+
+
+def test_live_batches_equal_the_naive_reference() -> None:
+    """The same cases as log entries, in batches, with the state stored and loaded after each."""
+    seen: Counter[str] = Counter()
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=cases(4))
+    def agree(case: Case) -> None:
+        lines = expected_lines(case)
+        book(seen, case, lines)
+        found = live_lines(case, cut=50 * case.cut or 1_000)
+        assert found == lines, story(case, expected=lines, found=found)
+
+    for offset in range(max(1, ROUNDS // 6)):
+        seed(1000 * SEED + offset)(agree)()
+    assert seen["firing"] > 0.35 * seen["rules"]
+    assert seen["resolved"] > 0.25 * seen["rules"]
 
 
 WORDS = Words(("temp", "pressure", "a.b", "max_temp"), ("door",), ("mode", "region"), 1_000)
