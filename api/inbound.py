@@ -52,8 +52,9 @@ def receive(
     )
     if inbound_id is None:
         return []
-    events.publish(session, "inbound.received", at=now, inbound_id=inbound_id, channel=channel, sender_kind=kind)
+    told = {"inbound_id": inbound_id, "channel": channel, "sender_kind": kind}
     if not isinstance(who, Customer):
+        events.publish(session, "inbound.received", at=now, **told)
         return []
     about, effects = service.on_reply(
         session,
@@ -66,6 +67,7 @@ def receive(
         now=now,
     )
     session.get_one(Inbound, inbound_id).ticket_id = about
+    events.publish(session, "inbound.received", at=now, **told, ticket_id=about)
     return effects
 
 

@@ -43,7 +43,7 @@ def print_backtest(
             raise SourceError("no such file or folder", file=str(path))
     layout = Layout(time_column=time_column or "ts", device=device, ignore=tuple(ignore), delimiter=delimiter)
     trial = prepare(rules, readings, devices, layout=layout)
-    outcome = run(trial)
+    outcome = run(trial, tally=explain)
     if as_json:
         for transition in outcome.transitions:
             print(json.dumps(to_line(transition), ensure_ascii=False))  # noqa: T201
@@ -66,5 +66,6 @@ def _print_table(rows: Sequence[Mapping[str, Any]], outcome: Outcome, console: C
 
 
 def _print_reasons(trial: Trial, outcome: Outcome, console: Console) -> None:
-    for rule, reason in reasons(trial, outcome):
-        console.print(f"{rule}: {reason}", soft_wrap=True)
+    for rule, found in reasons(trial, outcome).items():
+        for reason in found:
+            console.print(f"{rule} did not fire: {reason}", soft_wrap=True)

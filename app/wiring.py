@@ -17,6 +17,7 @@ from app import pipeline, status
 from app.clockwork import Clockwork
 from app.ledger import SqlLedger
 from app.settings import Role, Settings, admin_token
+from app.slots import Slot
 from domain.clock import Clock
 from domain.links import LinkSigner
 from domain.messages import Channel, RecipientKind
@@ -102,6 +103,7 @@ def build(role: Role, house: House) -> Part:
 def _ingest(house: House) -> Part:
     settings, log = house.settings, house.log()
     # The embedded broker speaks 3.1.1 alone: no need to be refused first.
+    slot = Slot.take(settings.data_dir / "run")
     brokers = parse_brokers(settings.mqtt_url or f"{settings.mqtt}?version=3.1.1")
     ingest = Ingest(
         brokers,
@@ -112,12 +114,14 @@ def _ingest(house: House) -> Part:
         answers=Answers(house.database),
         clock=house.clock,
         partitions=settings.partitions,
+        instance="embedded" if not settings.mqtt_url else f"{socket.gethostname()}-{slot.number}",
         sessions=None if settings.mqtt_url else NatsMqttSessions(log),
     )
 
     def run(stop: threading.Event) -> None:
         ingest.run(stop)
         log.close()
+        slot.release()
 
     return Part(run, ingest.report)
 

@@ -26,6 +26,10 @@ class Points:
     def __len__(self) -> int:
         return len(self.group)
 
+    def one(self, index: int) -> "Points":
+        part = slice(index, index + 1)
+        return Points(self.group[part], self.row[part], self.time[part], self.tick[part])
+
 
 class _Joined(NamedTuple):
     """One channel's readings on the board."""

@@ -108,7 +108,7 @@ def _change(state: State, entry: DeviceChanged) -> Iterator[Transition]:
         settle_kinds(state, name)
     for track in state.tracks.values():
         for detector in track.detectors.values():
-            detector.applies.pop(slot, None)
+            detector.ask_again(slot)
             if not detector.applies_to(state.devices, slot):
                 yield from _end(state, track, detector, slot, EndReason.NOT_APPLICABLE)
 

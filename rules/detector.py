@@ -15,9 +15,14 @@ from rules.program import Conditions, Program, channels, settle_kinds, translate
 from rules.readout import Readout
 from rules.samples import Batch, Channel, Flags, Ints
 from rules.scene import Scene, Viewer
+from rules.screening import Shared, Verdict, share
 from rules.signals import logic
+from rules.slots import SlotInts
 from rules.tally import Tally
 from rules.truth import codes, frame_of
+
+_UNASKED = -1
+_NOBODY = np.empty(0, dtype=np.int64)
 
 
 class Found(NamedTuple):
@@ -35,13 +40,15 @@ class Detector:
     kinds: dict[str, Kind] = field(default_factory=dict)
     channels: frozenset[Channel] = frozenset()
     conditions: Conditions = field(default_factory=Conditions)
+    shared: Shared | None = None
+    """For rules without signals: judged all at once."""
     machines: dict[int, Machine] = field(default_factory=dict)
     """Of the devices that are not plainly NORMAL."""
     episodes: dict[int, int] = field(default_factory=dict)
     """Number of the last episode, of the others."""
     memories: dict[str, logic.Memory] = field(default_factory=dict)
     """Of `since`, `held`, `times`, by signal name."""
-    applies: dict[int, bool] = field(default_factory=dict)
+    applies: SlotInts = field(default_factory=lambda: SlotInts(empty=_UNASKED))
     """Asked once per device, and again when its attributes change."""
     tally: Tally | None = None
     """Counts what the rule sees, where somebody asked for it."""
@@ -55,20 +62,25 @@ class Detector:
         self.kinds = settle_kinds(self.program, seen)
         self.channels = channels(self.program, self.kinds)
         self.conditions = translate(self.program, self.kinds)
+        self.shared = share(self.program, self.kinds)
 
-    def observe(self, readout: Readout, batch: Batch, *, ticked: Ints, until: Ints) -> list[Found]:
-        """Everything that the board's samples and ticks do to this rule."""
+    def observe(
+        self, readout: Readout, batch: Batch, *, ticked: Ints, until: Ints, verdict: Verdict | None
+    ) -> list[Found]:
+        """Everything that the board's samples and ticks do to this rule; `verdict` if it was screened."""
         board = readout.board
-        seen = board.fresh(self.channels)
-        if self.program.sees_all:
-            seen = np.ones(len(board.rows), dtype=np.bool_)
+        seen = np.ones(len(board.rows), dtype=np.bool_) if self.program.sees_all else board.fresh(self.channels)
         applies = self.applicable(readout.devices, board.slots)
-        if len(board.rows):
+        if len(board.rows) and not applies.all():
             seen &= applies[board.group]
         if self.tally is not None:
             self.tally.devices.update(board.slots[applies].tolist())
         viewer = Viewer(self.program, self.kinds, self.conditions, self.memories)
-        scene = viewer.view(readout, seen, applies, batch, ticked=ticked, until=until)
+        scene: Scene | None
+        if verdict is not None:
+            scene = viewer.judged(readout, seen, verdict)
+        else:
+            scene = viewer.view(readout, seen, applies, batch, ticked=ticked, until=until)
         if scene is None:
             return []
         if self.tally is not None:
@@ -83,10 +95,16 @@ class Detector:
 
     def applicable(self, devices: Devices, slots: Ints) -> Flags:
         """Whether the rule applies to these devices: its product, and `applies_to` TRUE."""
-        new = [slot for slot in slots.tolist() if slot not in self.applies]
-        if new:
-            self._ask(devices, np.array(new, dtype=np.int64))
-        return np.fromiter((self.applies[slot] for slot in slots.tolist()), dtype=np.bool_, count=len(slots))
+        known = self.applies.get(slots)
+        if (known == _UNASKED).any():
+            self._ask(devices, slots[known == _UNASKED])
+            known = self.applies.get(slots)
+        found: Flags = known == TRUE
+        return found
+
+    def ask_again(self, slot: int) -> None:
+        """The device has changed."""
+        self.applies.put_one(slot, _UNASKED)
 
     def applies_to(self, devices: Devices, slot: int) -> bool:
         """`applicable` for one device."""
@@ -110,7 +128,7 @@ class Detector:
         """The device is gone; its number is not used again."""
         self.machines.pop(slot, None)
         self.episodes.pop(slot, None)
-        self.applies.pop(slot, None)
+        self.applies.put_one(slot, _UNASKED)
 
     def _ask(self, devices: Devices, slots: Ints) -> None:
         fits = np.array([self._fits_product(devices, slot) for slot in slots.tolist()])
@@ -120,7 +138,7 @@ class Detector:
             kinds = condition.infer({**hints, DEVICE_ID: Kind.STRING}, wanted=Kind.BOOLEAN)
             columns = {name: devices.attribute(name, kinds[name], slots) for name in condition.names}
             fits &= codes(frame_of(columns, len(slots)), condition.to_polars(kinds)) == TRUE
-        self.applies.update(zip(slots.tolist(), fits.tolist(), strict=True))
+        self.applies.put(slots, fits.astype(np.int64))
 
     def _fits_product(self, devices: Devices, slot: int) -> bool:
         device = devices.device(slot)
@@ -128,9 +146,11 @@ class Detector:
 
     def _chosen(self, scene: Scene) -> Ints:
         """The points of devices that are not well, without those that mean nothing to the rule."""
-        rising = np.unique(scene.slot[scene.when == TRUE])
+        rising = scene.slot[scene.when == TRUE]
+        if not len(rising) and not self.machines:
+            return _NOBODY
         known = np.fromiter(self.machines, dtype=np.int64, count=len(self.machines))
-        busy = np.union1d(rising, known)
+        busy = np.union1d(np.unique(rising), known)
         wanted = np.isin(scene.slot, busy)
         if self.program.clear is None:
             wanted &= scene.when != UNKNOWN
@@ -175,7 +195,7 @@ class _Teller:
             entry, received = int(rows.entry[row]), int(rows.received[row])
         device_id = self.readout.devices.device(slot).device_id
         told = _transition(self.rule, step, device_id, at=at, received=received)
-        evidence = self.viewer.evidence(self.scene, point, later_s=(at - int(points.time[point])) / 1000)
+        evidence = self.viewer.evidence(self.scene, self.readout, point, later_s=(at - int(points.time[point])) / 1000)
         return Found(entry, replace(told, evidence=evidence))
 
 

@@ -18,6 +18,7 @@ from rules.hearing import Hearing
 from rules.lanes import group_starts
 from rules.readout import Readout
 from rules.samples import NEVER, Batch, Ints, RowBuilder, Rows, empty_rows
+from rules.screening import Verdict, screen
 from rules.snapshot import dump, load
 from rules.state import State, Track, settle_kinds
 
@@ -129,14 +130,25 @@ def _observe_track(
         return []
     readout = Readout(board, state.devices, track.past, state.coverage, hearing)
     ticked, until = reach.of(board.slots)
-    found = [
-        one
-        for detector in track.detectors.values()
-        for one in detector.observe(readout, batch, ticked=ticked, until=until)
-    ]
+    found: list[Found] = []
+    verdicts = _screen(track, readout)
+    for name, detector in track.detectors.items():
+        found += detector.observe(readout, batch, ticked=ticked, until=until, verdict=verdicts.get(name))
     readout.settle()
     board.settle()
     return found
+
+
+def _screen(track: Track, readout: Readout) -> dict[str, Verdict]:
+    """Judge the rules without signals all at once, but for those of which somebody wants to know more."""
+    shared = {
+        name: detector.shared
+        for name, detector in track.detectors.items()
+        if detector.shared is not None and detector.tally is None
+    }
+    if not shared:
+        return {}
+    return dict(zip(shared, screen(readout, list(shared.values())), strict=True))
 
 
 def _batch(state: State, entries: Sequence[Uplink | Tick]) -> Batch:

@@ -65,8 +65,8 @@ class Ears:
         for start, end in zip(starts.tolist(), group_ends(starts, len(rows)).tolist(), strict=True):
             mine, whose = ts[rows[start:end]], int(slot[rows[start]])
             old = known.get(whose)
-            newest = NEVER if old is None else int(old.max())
-            if mine[0] <= newest or (np.diff(mine) <= 0).any():
+            alone = end - start == 1
+            if (old is not None and mine[0] <= old.max()) or not (alone or (np.diff(mine) > 0).all()):
                 fresh[rows[start:end]] = _first_time(mine, old)
             both = mine if old is None else np.concatenate([old, mine])
             known[whose] = both[-REMEMBERED:].copy()

@@ -64,7 +64,7 @@ class Readout:
 
     def plain(self, program: Program, kinds: Mapping[str, Kind], points: Points) -> dict[str, pl.Series]:
         """Metrics and attributes, by name."""
-        return {name: self._value(name, kinds[name], points, program.rule.join_within_ms) for name in program.plain}
+        return {name: self.value(name, kinds[name], points, program.rule.join_within_ms) for name in program.plain}
 
     def signal(self, signal: Signal, points: Points, *, join_within: int, kinds: Mapping[str, Kind]) -> Floats:
         """A signal that is no expression; NaN for NULL."""
@@ -96,7 +96,8 @@ class Readout:
                     averages.settle(self.board, readings, self._averages[channel, half_life])
             keep(self.board, readings, history)
 
-    def _value(self, name: str, kind: Kind, points: Points, join_within: int) -> pl.Series:
+    def value(self, name: str, kind: Kind, points: Points, join_within: int) -> pl.Series:
+        """A metric's last value at each point, or else the attribute in force."""
         channel = Channel(name, kind)
         column = None
         if channel in self.board.lane.carries:

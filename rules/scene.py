@@ -15,6 +15,7 @@ from rules.model import Kind, Missing
 from rules.program import Conditions, Program
 from rules.readout import Readout
 from rules.samples import Batch, Flags, Ints
+from rules.screening import Verdict
 from rules.signals import logic
 from rules.thinning import Thinner
 from rules.truth import codes, frame_of, null_where_nan
@@ -30,9 +31,10 @@ class Scene:
     run: Ints
     """How many ticks the point stands for; 1 for samples."""
     slot: Ints
-    frame: pl.DataFrame
     when: Ints
     clear: Ints
+    frame: pl.DataFrame | None = None
+    """The columns behind it; None for a rule that was judged together with others."""
 
 
 class Viewer:
@@ -79,10 +81,22 @@ class Viewer:
             columns[name] = null_where_nan(values)
         frame = frame_of(columns, len(points))
         when = codes(frame, self.conditions.when)
-        if program.rule.missing is not Missing.HOLD:
-            when = np.where(when == UNKNOWN, int(program.rule.missing is Missing.BREACH), when)
+        when = self._without_unknown(when)
         clear = when if self.conditions.clear is None else codes(frame, self.conditions.clear)
-        return Scene(points, mark, run, readout.board.slots[points.group], frame, when, clear)
+        return Scene(points, mark, run, readout.board.slots[points.group], when, clear, frame)
+
+    def judged(self, readout: Readout, seen: Flags, verdict: Verdict) -> Scene:
+        """The samples that the rule sees, with what is known of them already."""
+        rows = np.flatnonzero(seen)
+        points = readout.board.samples(rows)
+        when = self._without_unknown(verdict.when[rows])
+        clear = when if verdict.clear is None else verdict.clear[rows]
+        sample = np.full(len(rows), -1, dtype=np.int64)
+        return Scene(points, sample, np.ones_like(sample), readout.board.slots[points.group], when, clear)
+
+    def _without_unknown(self, when: Ints) -> Ints:
+        missing = self.program.rule.missing
+        return when if missing is Missing.HOLD else np.where(when == UNKNOWN, int(missing is Missing.BREACH), when)
 
     def _follow(self, readout: Readout, seen: Flags) -> None:
         """Expression signals take in the samples that the rule sees."""
@@ -128,9 +142,13 @@ class Viewer:
         found[counted[1:][apart]] = True
         return found
 
-    def evidence(self, scene: Scene, point: int, *, later_s: float = 0.0) -> dict[str, Value]:
+    def evidence(self, scene: Scene, readout: Readout, point: int, *, later_s: float = 0.0) -> dict[str, Value]:
         """What the rule's names stood for at a point, or at a tick `later_s` after it on which nothing else changed."""
-        row: dict[str, Any] = scene.frame.row(point, named=True) if scene.frame.width else {}
+        if scene.frame is None:
+            frame, place = frame_of(readout.plain(self.program, self.kinds, scene.points.one(point)), 1), 0
+        else:
+            frame, place = scene.frame, point
+        row: dict[str, Any] = frame.row(place, named=True)
         found = {name: value for name, value in row.items() if value is not None and name}
         for name, signal in self.program.signals.items():
             if (

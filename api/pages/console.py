@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api import guard
-from api.pages.frame import admit, all_figures, desk_zone, frame, headline
+from api.pages.frame import admit, all_figures, desk_zone, frame, headline, needs_person
 from api.pages.rendering import page
 from api.pages.rows import Row, names_of, rows_of
 from api.pages.tiles import Tile, tiles_of
@@ -116,8 +116,8 @@ def _wall(session: Session, figures: Sequence[Mapping[str, Any]], zone: ZoneInfo
 
 def _groups(session: Session, zone: ZoneInfo, now: datetime) -> tuple[list[Group], int, int]:
     opened = session.scalars(select(Ticket).where(Ticket.state.in_(OPEN_STATES)).order_by(Ticket.opened_at)).all()
-    person = [ticket for ticket in opened if ticket.state == TicketState.PENDING_AGENT]
-    running = [ticket for ticket in opened if ticket.state != TicketState.PENDING_AGENT]
+    person = [ticket for ticket in opened if needs_person(ticket)]
+    running = [ticket for ticket in opened if not needs_person(ticket)]
     over_states = (TicketState.RESOLVED, TicketState.CLOSED)
     over_query = select(Ticket).where(Ticket.state.in_(over_states), Ticket.updated_at > now - OVER_SINCE)
     over = session.scalars(over_query.order_by(Ticket.updated_at.desc()).limit(6)).all()

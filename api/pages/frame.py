@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from api import guard
 from api.services import Services
 from api.views import times
-from domain.tickets import OPEN_STATES, TicketState
+from domain.tickets import OPEN_STATES, TicketCause, TicketState
 from store.tables import Ticket
 from tickets import service
 
@@ -91,10 +91,18 @@ def desk_zone(house: Services) -> ZoneInfo:
     return times.zone_of(house.dispatcher.timezone)
 
 
-def waiting_first(state: str) -> int:
-    """Sorts what needs a person before all else."""
-    order = (TicketState.PENDING_AGENT, TicketState.OPEN, TicketState.PENDING_CUSTOMER, TicketState.PENDING_VISIT)
-    return order.index(TicketState(state)) if state in order else len(order)
+def needs_person(ticket: Ticket) -> bool:
+    """Whether nothing goes on by itself: somebody was asked for, or no playbook runs for it."""
+    by_hand = ticket.agents_only or ticket.cause != TicketCause.FAULT
+    return ticket.state == TicketState.PENDING_AGENT or (ticket.state == TicketState.OPEN and by_hand)
+
+
+def waiting_first(ticket: Ticket) -> int:
+    """Sorts what needs a person before all else, and what is over last."""
+    if needs_person(ticket):
+        return 0
+    order = (TicketState.OPEN, TicketState.PENDING_CUSTOMER, TicketState.PENDING_VISIT, TicketState.PENDING_DEVICE)
+    return 1 + (order.index(TicketState(ticket.state)) if ticket.state in order else len(order))
 
 
 def address(device_id: str) -> str:

@@ -70,7 +70,7 @@ def tickets(request: Request, house: House, show: str = "open") -> Response:
         query = select(Ticket).order_by(Ticket.id.desc()).limit(300)
         if show != "all":
             query = query.where(Ticket.state.in_(OPEN_STATES))
-        found = sorted(session.scalars(query), key=lambda ticket: waiting_first(ticket.state))
+        found = sorted(session.scalars(query), key=waiting_first)
         rows = rows_of(session, found, zone=zone, now=now)
         return page(
             request, "tickets.html", part="parts/tickets.html", frame=frame(request, session), rows=rows, show=show
@@ -89,7 +89,7 @@ def ticket(ticket_id: int, request: Request, house: House) -> Response:
         zone = desk_zone(house)
         queue = sorted(
             session.scalars(select(Ticket).where(Ticket.state.in_(OPEN_STATES)).order_by(Ticket.opened_at)),
-            key=lambda one: waiting_first(one.state),
+            key=waiting_first,
         )
         return page(
             request,

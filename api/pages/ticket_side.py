@@ -89,7 +89,10 @@ def wishes_of(session: Session, customer: Customer, ticket: Ticket | None = None
         parts.append(f"quiet {customer.quiet_from} to {customer.quiet_to}")
     others = select(Ticket.id).where(Ticket.customer_id == customer.id, Ticket.id != (ticket.id if ticket else 0))
     before = len(session.scalars(others.limit(100)).all())
-    parts.append(plural(before, "ticket") + " before" if before else "first ticket")
+    if ticket is None:
+        parts.append(plural(before, "ticket") + " so far" if before else "no ticket so far")
+    else:
+        parts.append(plural(before, "ticket") + " before" if before else "first ticket")
     return " · ".join(parts)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, status
@@ -56,6 +57,7 @@ COLLECTIONS = (
 )
 
 
+@cache
 def router_of(collection: Collection) -> APIRouter:
     """Its five doors; `devices` gets its own GET of one, with more in it."""
     router = APIRouter(prefix=f"/v1/{collection.path}", tags=[collection.path])

@@ -65,19 +65,19 @@
     };
   }
 
-  function options(element, spec) {
+  function options(element, spec, first) {
     const font = "11px Inter, system-ui, sans-serif";
     const axis = { stroke: css("--muted"), font, grid: { stroke: css("--line"), width: 1 }, ticks: { show: false } };
     const colors = [css("--calm"), css("--accent"), css("--watch")];
     return {
       width: element.clientWidth,
-      height: element.clientHeight - 26,
+      height: element.clientHeight,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), spec.zone),
       plugins: [overlay(spec)],
       cursor: { y: false, points: { size: 6 } },
       legend: { live: true },
       scales: {
-        x: { time: true, min: Date.parse(spec.from) / 1000, max: Date.parse(spec.to) / 1000 },
+        x: { time: true, min: Math.max(Date.parse(spec.from) / 1000, first - 60), max: Date.parse(spec.to) / 1000 },
         y: { range: (u, low, high) => {
           const values = [low, high, spec.limit].filter((v) => v !== null && v !== undefined);
           const [a, b] = [Math.min(...values), Math.max(...values)];
@@ -114,7 +114,7 @@
       return;
     }
     const data = [numbers.map((item) => Date.parse(item.ts) / 1000), numbers.map((item) => item.value)];
-    drawn.set(element, new uPlot(options(element, spec), data, element));
+    drawn.set(element, new uPlot(options(element, spec, data[0][0]), data, element));
   }
 
   const all = () => document.querySelectorAll("[data-plot]");

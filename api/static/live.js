@@ -30,12 +30,14 @@
   connect();
   addEventListener("pagehide", () => source.close());
 
-  // Only what came after the page was there is news.
-  document.addEventListener("htmx:before:swap", () => {
-    for (const item of document.querySelectorAll("[data-id]")) item.setAttribute("data-seen", "");
-  });
+  // Only what came after the page was there is news. A swap takes away attributes that the server did not send.
+  const items = () => [...document.querySelectorAll(".feed [data-id]")];
+  const seen = new Set(items().map((item) => item.dataset.id));
   document.addEventListener("htmx:after:swap", () => {
-    for (const item of document.querySelectorAll(".feed [data-id]:not([data-seen])")) item.setAttribute("data-new", "");
+    for (const item of items().filter((one) => !seen.has(one.dataset.id))) {
+      seen.add(item.dataset.id);
+      item.setAttribute("data-new", "");
+    }
     for (const talk of document.querySelectorAll(".talk")) talk.scrollTop = talk.scrollHeight;
   });
   for (const talk of document.querySelectorAll(".talk")) talk.scrollTop = talk.scrollHeight;

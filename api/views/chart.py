@@ -67,6 +67,7 @@ def draw(
     numbers = [(at, float(value)) for at, value in points if not isinstance(value, str)]
     if len(numbers) < 2:
         return None
+    since_ms = max(since_ms, numbers[0][0])
     values = [value for _, value in numbers] + ([limit] if limit is not None else [])
     low, high = min(values), max(values)
     room = (high - low) * 0.08 or abs(high) * 0.05 or 1.0

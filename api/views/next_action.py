@@ -95,7 +95,8 @@ def _for_a_person(now_is: Situation, who: str) -> NextAction:
         )
     if now_is.call_wanted and now_is.phone:
         because = f"“{now_is.words}”" if now_is.words else f"{who[:1].upper()}{who[1:]} asked for it."
-        return NextAction(f"Call {now_is.customer or who}", because, f"Call {phone(now_is.phone)}", href=f"tel:{now_is.phone}")
+        label = f"Call {phone(now_is.phone)}"
+        return NextAction(f"Call {now_is.customer or who}", because, label, href=f"tel:{now_is.phone}")
     if now_is.words:
         return NextAction(f"Read what {who} wrote", f"“{now_is.words}”", "Send someone", "send")
     return NextAction(

@@ -84,7 +84,7 @@ def _cleared(told: Told) -> Said:
 
 def _command(words: str, tone: str) -> Sayer:
     def say(told: Told) -> Said:
-        name = said(told.detail.get("title"), "en") or str(told.detail.get("name", ""))
+        name = said(told.detail.get("title"), "en") or first_upper(str(told.detail.get("name", "")))
         return tone, f"Command {name}:", words, str(told.detail.get("detail") or told.detail.get("reason") or "")
 
     return say

@@ -52,7 +52,13 @@ def total(value: Floats, window: Window) -> Floats:
 
 
 def mean(value: Floats, window: Window) -> Floats:
-    return total(value, window) / np.where(window.size > 0, window.size, 1)
+    """Correctly rounded but for the rarest ties, so that the mean of a constant is that constant."""
+    high, low = fold((value, np.zeros_like(value)), window, _add)
+    size = np.maximum(window.size, 1).astype(np.float64)
+    first = high / size
+    product, rest = _multiply(first, size)
+    found: Floats = first + ((high - product) - rest + low) / size
+    return np.where(np.isfinite(found), found, first)
 
 
 def smallest(value: Floats, window: Window) -> Floats:
@@ -83,10 +89,26 @@ def slope(ts: Ints, value: Floats, window: Window) -> Floats:
 
 
 def _add(a: Block, b: Block) -> Block:
+    """Knuth's two-sum."""
     high = a[0] + b[0]
     part = high - a[0]
     rest = (a[0] - (high - part)) + (b[0] - part)
     return high, a[1] + b[1] + rest
+
+
+def _multiply(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    """The product and what rounding took from it (Dekker 1971, with Veltkamp's splitting)."""
+    product = a * b
+    (a_high, a_low), (b_high, b_low) = _split(a), _split(b)
+    with np.errstate(all="ignore"):
+        return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+
+
+def _split(a: Floats) -> tuple[Floats, Floats]:
+    with np.errstate(all="ignore"):
+        big = a * 134_217_729.0
+        high = big - (big - a)
+        return high, a - high
 
 
 def _merge_spread(a: Block, b: Block) -> Block:

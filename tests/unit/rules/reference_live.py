@@ -13,35 +13,35 @@ from tests.unit.rules.reference_strategies import Case
 
 def live_lines(case: Case, *, cut: int) -> list[dict[str, Any]]:
     """What `observe` answers to batches of `cut` entries, the state stored and loaded after each, in sorted order."""
-    arrivals: dict[str, list[Message]] = {device_id: [] for device_id in case.registered}
-    for message in messages(case.rows):
-        arrivals.setdefault(message.device_id, []).append(message)
-    found: list[Transition] = []
-    for device_id, own in arrivals.items():
-        entries = [*_control(case, device_id), *_traffic(case, own)]
-        state = new_state()
-        for start in range(0, len(entries), cut):
-            state, steps = observe(state, entries[start : start + cut])
-            found += steps
-            state = load(dump(state))
-        found += flush(state)
+    entries = [*_control(case), *_traffic(case)]
+    state, found = new_state(), list[Transition]()
+    for start in range(0, len(entries), cut):
+        state, steps = observe(state, entries[start : start + cut])
+        found += steps
+        state = load(dump(state))
+    found += flush(state)
     return [to_line(step) for step in sorted(found, key=lambda x: (x.at, x.rule, x.device_id, x.episode))]
 
 
-def _control(case: Case, device_id: str) -> Iterator[LogEntry]:
+def _control(case: Case) -> Iterator[LogEntry]:
     for rule in case.rules:
         yield RuleActivated(rule["name"], 1, "live", rule)
-    known = (case.attributes or {}).get(device_id, {})
-    attributes = {name: value for name, value in known.items() if value is not None}
-    yield DeviceChanged(device_id, "", attributes, registered_at=case.registered.get(device_id, 0))
+    for device_id, known in (case.attributes or {}).items():
+        attributes = {name: value for name, value in known.items() if value is not None}
+        yield DeviceChanged(device_id, "", attributes, registered_at=case.registered.get(device_id, 0))
 
 
-def _traffic(case: Case, arrivals: list[Message]) -> Iterator[LogEntry]:
-    """A device's messages with the ticks between them."""
-    clock, reached = list(ticks(case.rows)), 0
-    for message in arrivals:
-        reached = max(reached, message.received_at)
-        while clock and clock[0] < reached:
+def _traffic(case: Case) -> Iterator[LogEntry]:
+    """Messages in order of the time that their device had reached, with the ticks between them."""
+    silent = any(spec["op"] == "silence" for rule in case.rules for spec in rule.get("signals", {}).values())
+    clock, reached = list(ticks(case.rows)) if silent else [], dict[str, int]()
+    arrivals: list[tuple[int, Message]] = []
+    for message in messages(case.rows):
+        device = message.device_id
+        reached[device] = max(reached.get(device, message.received_at), message.received_at)
+        arrivals.append((reached[device], message))
+    for now, message in sorted(arrivals, key=lambda arrival: arrival[0]):
+        while clock and clock[0] < now:
             yield Tick(clock.pop(0), "reference")
         if samples := tuple(Sample(ts, values) for ts, values in message.samples if values):
             yield Uplink(message.device_id, message.received_at, samples)

@@ -43,8 +43,11 @@ FORMS = {
     "wide ndjson": ("ndjson", '{"device_id": "a", "ts": 1700000000000, "temp": 95.5, "mode": null}\n'),
     "long ndjson": (
         "ndjson",
-        '{"device_id":"a","ts":"2023-11-14T22:13:20Z","metric":"temp","value":95.5}\n'
-        '{"device_id":"a","ts":"2023-11-14T22:13:20Z","metric":"mode","value":"on"}\n',
+        (
+            ""
+            '{"device_id":"a","ts":"2023-11-14T22:13:20Z","metric":"temp","value":95.5}\n'
+            '{"device_id":"a","ts":"2023-11-14T22:13:20Z","metric":"mode","value":"on"}\n'
+        ),
     ),
 }
 
@@ -111,7 +114,10 @@ def test_lines_are_sorted_by_time_then_rule_and_device(lines: Any) -> None:
     "devices",
     [
         "device_id,region,product\na,EU,pump\nb,US,pump\n",
-        "kind: device\nid: a\nproduct: pump\nattributes: {region: EU}\n---\nkind: device\nid: b\nattributes: {region: US}\n",
+        (
+            "kind: device\nid: a\nproduct: pump\nattributes: {region: EU}\n---\n"
+            "kind: device\nid: b\nattributes: {region: US}\n"
+        ),
     ],
 )
 def test_devices_give_attributes_and_products(lines: Any, devices: str) -> None:
