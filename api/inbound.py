@@ -40,16 +40,8 @@ def receive(
     intent = intent or understand(text, language=who.language if who else "en")
     heard = {"channel": channel, "address": address or _address(who, channel), "intent": intent, "body": text}
     kind, key = _kind(who), who.id if who else None
-    inbound_id = insert_once(
-        session,
-        Inbound,
-        provider_id=provider_id,
-        recipient_kind=kind,
-        recipient_id=key,
-        ticket_id=ticket_id,
-        at=now,
-        **heard,
-    )
+    heard |= {"recipient_kind": kind, "recipient_id": key, "ticket_id": ticket_id, "at": now}
+    inbound_id = insert_once(session, Inbound, provider_id=provider_id, **heard)
     if inbound_id is None:
         return []
     told = {"inbound_id": inbound_id, "channel": channel, "sender_kind": kind}

@@ -44,7 +44,13 @@ def run_demo(settings: Settings, *, once: bool, as_json: bool) -> int:
         with _processes(environment, fleet, Path(folder)) as surface:
             narrator = Narrator(console, surface)
             narrator.greet(environment)
-            finished = _follow(narrator, surface, scenario, deadline=began + ONCE_TIMEOUT_S if once else None)
+            try:
+                finished = _follow(narrator, surface, scenario, deadline=began + ONCE_TIMEOUT_S if once else None)
+            except KeyboardInterrupt:
+                if once:
+                    raise
+                console.print("\nstopping …", style="dim")
+                return 0
             found = collect(surface) if once else {}
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))  # noqa: T201

@@ -75,8 +75,6 @@ def show(
         part="parts/customer.html",
         chart=chart,
         chart_title=evidence.title if evidence else "",
-        since=times.at(evidence.since, zone, now=now, language=language) if evidence else "",
-        until=times.at(evidence.until, zone, now=now, language=language) if evidence else "",
         token=token,
         once=uuid4().hex,
         thanks=bool(thanks),

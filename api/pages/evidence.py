@@ -1,7 +1,7 @@
 """The chart of a fault: which metric, which hours, and where the limit lies."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from api.thinning import thin
 from api.views import times
 from api.views.chart import Chart, draw, limit_of
 from api.views.phrases import number, said
-from domain.clock import to_ms
+from domain.clock import from_ms, to_ms
 from domain.errors import LogUnavailable
 from store.tables import Device, Fault, Product
 
@@ -100,7 +100,7 @@ def svg(
         log.warning("no chart", device_id=evidence.device_id, detail=str(exc))
         return None
     began = times.at(evidence.onset, zone, now=now, language=language)
-    return draw(
+    chart = draw(
         thin(found.get(evidence.metric, []), POINTS),
         since_ms=to_ms(evidence.since),
         until_ms=to_ms(evidence.until),
@@ -111,3 +111,8 @@ def svg(
         limit_label=number(evidence.limit, evidence.unit, language=language) if evidence.limit is not None else "",
         height=height,
     )
+    if chart is None:
+        return None
+    ends = (from_ms(chart.since_ms), evidence.until)
+    since, until = (times.at(moment, zone, now=now, language=language) for moment in ends)
+    return replace(chart, since=since, until=until)

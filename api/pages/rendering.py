@@ -30,6 +30,13 @@ _WORDS = {
     503: "A part of the house is not answering. We keep trying; please load the page again in a moment.",
     500: "Something went wrong on our side. It has been noted.",
 }
+_FRENCH = {
+    403: ("Ce lien n'ouvre rien", "Il a peut-être été coupé en route. Ouvrez-le de nouveau depuis notre message."),
+    404: ("Il n'y a rien ici", "La page a peut-être changé de place."),
+    409: ("Ce n'est plus possible", "La situation a changé entre-temps. Rechargez la page pour la voir."),
+    503: ("Un instant, s'il vous plaît", "Une partie de la maison ne répond pas. Rechargez la page dans un moment."),
+    500: ("Cela n'a pas marché", "C'est de notre fait, et c'est noté. Réessayez dans un moment."),
+}
 
 
 def page(request: Request, template: str, *, part: str = "", status: int = 200, **context: Any) -> HTMLResponse:
@@ -42,17 +49,33 @@ def page(request: Request, template: str, *, part: str = "", status: int = 200, 
 
 def error_page(request: Request, problem: Problem) -> Response:
     """The problem for a person: what it means, and the way back."""
-    title = _TITLES.get(problem.status, "That did not work")
-    # What a person did wrong is said as it is; what went wrong inside is not.
-    words = problem.detail if problem.status in {409, 422} else _WORDS.get(problem.status, problem.detail)
-    template = "sign_in.html" if problem.status == 401 else "error.html"
+    # Customers and technicians come by a link from us; their page is no way into the desk.
+    outside = request.url.path.startswith(("/c/", "/v/"))
+    french = outside and request.headers.get("accept-language", "").lower().startswith("fr")
+    title, words = _said_of(problem, french=french)
     answer: Response = page(
-        request, template, status=problem.status, title=title, words=words, code=problem.status, wrong=False
+        request,
+        "sign_in.html" if problem.status == 401 else "error.html",
+        status=problem.status,
+        language="fr" if french else "en",
+        title=title,
+        words=words,
+        code=problem.status,
+        outside=outside,
+        wrong=False,
     )
     for name, value in problem.headers.items():
         if name.lower() != "www-authenticate":
             answer.headers[name] = value
     return answer
+
+
+def _said_of(problem: Problem, *, french: bool) -> tuple[str, str]:
+    """Title and words. What a person did wrong is said as it is; what went wrong inside is not."""
+    if french:
+        return _FRENCH.get(problem.status, _FRENCH[500])
+    words = problem.detail if problem.status in {409, 422} else _WORDS.get(problem.status, problem.detail)
+    return _TITLES.get(problem.status, "That did not work"), words
 
 
 @cache

@@ -75,8 +75,6 @@ def show(token: str, request: Request, house: House) -> Response:
         w=reader.words,
         chart=chart,
         chart_title=", ".join(part for part in (evidence.title, evidence.unit) if part) if evidence else "",
-        since=reader.at(evidence.since) if evidence else "",
-        until=reader.at(evidence.until) if evidence else "",
         token=token,
         **context,
     )

@@ -77,7 +77,7 @@
       cursor: { y: false, points: { size: 6 } },
       legend: { live: true },
       scales: {
-        x: { time: true, min: Math.max(Date.parse(spec.from) / 1000, first - 60), max: Date.parse(spec.to) / 1000 },
+        x: { time: true, min: Math.max(Date.parse(spec.from) / 1000, spec.onset ? first - 60 : 0), max: Date.parse(spec.to) / 1000 },
         y: { range: (u, low, high) => {
           const values = [low, high, spec.limit].filter((v) => v !== null && v !== undefined);
           const [a, b] = [Math.min(...values), Math.max(...values)];

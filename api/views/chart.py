@@ -30,6 +30,11 @@ class Chart:
     high: str
     label: str
     """What a screen reader says."""
+    since_ms: int
+    """Where it begins: with the first reading, if that is later than what was asked for."""
+    since: str = ""
+    until: str = ""
+    """The same and its end in words."""
 
 
 def limit_of(when: str | None, metric: str, attributes: Mapping[str, Any]) -> float | None:
@@ -93,6 +98,7 @@ def draw(
         low=f"{low:g}",
         high=f"{high:g}",
         label=label,
+        since_ms=since_ms,
     )
 
 

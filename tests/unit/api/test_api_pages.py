@@ -187,6 +187,21 @@ def test_a_log_that_is_down_leaves_the_pages_standing(story: Story) -> None:
     assert story.house.browser(signed_in=False).get(customer(story, 2)).status_code == 200
 
 
+def test_a_broken_link_is_said_kindly_in_the_reader_s_language(empty: House) -> None:
+    client = empty.browser(signed_in=False)
+    english = client.get("/c/2.broken")
+    assert (english.status_code, "This link does not open anything" in english.text) == (403, True)
+    french = client.get("/c/2.broken", headers={"Accept-Language": "fr-FR,fr"}).text
+    assert "Ce lien n&#39;ouvre rien" in french
+    assert 'href="/"' not in french
+
+
+def test_a_ticket_by_hand_stands_with_what_needs_a_person(story: Story) -> None:
+    story.house.client.post("/v1/tickets", json={"device_id": "hp-oliver", "title": "It hums"})
+    page = story.house.browser().get("/").text
+    assert "2 tickets need you" in page
+
+
 def _words(page: str) -> str:
     import re
 
