@@ -1,4 +1,4 @@
-"""The README's folder map and the tree say the same."""
+"""The docs and the tree say the same: folders, links, tests."""
 
 import re
 import subprocess
@@ -23,3 +23,12 @@ def test_links_in_the_docs_lead_somewhere() -> None:
         if "://" not in target and not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_every_test_that_the_guarantees_name_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "guarantees.md").read_text()))
+    written = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        written |= set(re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE))
+    assert named
+    assert sorted(named - written) == []
