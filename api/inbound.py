@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -38,7 +38,12 @@ def receive(
     """
     who = person or (find_person(session, channel, address) if channel != "web" else None)
     intent = intent or understand(text, language=who.language if who else "en")
-    heard = {"channel": channel, "address": address or _address(who, channel), "intent": intent, "body": text}
+    heard: dict[str, Any] = {
+        "channel": channel,
+        "address": address or _address(who, channel),
+        "intent": intent,
+        "body": text,
+    }
     kind, key = _kind(who), who.id if who else None
     heard |= {"recipient_kind": kind, "recipient_id": key, "ticket_id": ticket_id, "at": now}
     inbound_id = insert_once(session, Inbound, provider_id=provider_id, **heard)

@@ -26,9 +26,8 @@ class Points:
     def __len__(self) -> int:
         return len(self.group)
 
-    def one(self, index: int) -> "Points":
-        part = slice(index, index + 1)
-        return Points(self.group[part], self.row[part], self.time[part], self.tick[part])
+    def take(self, index: Ints) -> "Points":
+        return Points(self.group[index], self.row[index], self.time[index], self.tick[index])
 
 
 class _Joined(NamedTuple):

@@ -89,9 +89,10 @@ class Detector:
         if not len(chosen):
             return found
         teller = _Teller(self.rule, viewer, scene, chosen, readout, batch)
+        taken: list[_Taken] = []
         for slot, spans in viewer.spans(scene, chosen, batch.ticks):
-            found += _mark_superseded(self._move(slot, spans, teller))
-        return found
+            taken += self._move(slot, spans, teller)
+        return _mark_superseded(teller.tell(taken))
 
     def applicable(self, devices: Devices, slots: Ints) -> Flags:
         """Whether the rule applies to these devices: its product, and `applies_to` TRUE."""
@@ -162,20 +163,29 @@ class Detector:
         for slot, spans in viewer.spans(scene, known, batch.ticks) if len(known) else ():
             tally.follow(slot, spans)
 
-    def _move(self, slot: int, spans: list[Span], teller: "_Teller") -> list[Found]:
+    def _move(self, slot: int, spans: list[Span], teller: "_Teller") -> list["_Taken"]:
         machine = self.machines.pop(slot, None) or Machine(episode=self.episodes.pop(slot, 0))
-        found = [teller.tell(step, span, slot) for span in spans for step in machine.advance(span, self.rule)]
+        taken = [teller.place(step, span, slot) for span in spans for step in machine.advance(span, self.rule)]
         machine.forget_changes(spans[-1].times[-1], self.rule)
         if not machine.idle:
             self.machines[slot] = machine
         elif machine.episode:
             self.episodes[slot] = machine.episode
-        return found
+        return taken
+
+
+class _Taken(NamedTuple):
+    """A machine's step, and the point that made it."""
+
+    step: Step
+    slot: int
+    at: int
+    point: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Teller:
-    """Makes transitions of a machine's steps."""
+    """Makes transitions of machines' steps."""
 
     rule: Rule
     viewer: Viewer
@@ -184,19 +194,27 @@ class _Teller:
     readout: Readout
     batch: Batch
 
-    def tell(self, step: Step, span: Span, slot: int) -> Found:
-        points, at = self.scene.points, span.times[step.offset]
-        tick = bool(points.tick[self.chosen[span.point]])
+    def place(self, step: Step, span: Span, slot: int) -> _Taken:
+        tick = bool(self.scene.points.tick[self.chosen[span.point]])
         point = int(self.chosen[span.point if tick else span.point + step.offset])
-        if tick:
-            entry, received = self.batch.entry_of_tick(at), at
-        else:
-            rows, row = self.readout.board.rows, int(points.row[point])
-            entry, received = int(rows.entry[row]), int(rows.received[row])
-        device_id = self.readout.devices.device(slot).device_id
-        told = _transition(self.rule, step, device_id, at=at, received=received)
-        evidence = self.viewer.evidence(self.scene, self.readout, point, later_s=(at - int(points.time[point])) / 1000)
-        return Found(entry, replace(told, evidence=evidence))
+        return _Taken(step, slot, span.times[step.offset], point)
+
+    def tell(self, taken: list[_Taken]) -> list[Found]:
+        """With the evidence of all steps read at once."""
+        points, rows = self.scene.points, self.readout.board.rows
+        at = np.array([one.point for one in taken], dtype=np.int64)
+        later_s = [(one.at - int(time)) / 1000 for one, time in zip(taken, points.time[at], strict=True)]
+        found = []
+        for one, evidence in zip(taken, self.viewer.evidence(self.scene, self.readout, at, later_s), strict=True):
+            if points.tick[one.point]:
+                entry, received = self.batch.entry_of_tick(one.at), one.at
+            else:
+                row = int(points.row[one.point])
+                entry, received = int(rows.entry[row]), int(rows.received[row])
+            device_id = self.readout.devices.device(one.slot).device_id
+            told = _transition(self.rule, one.step, device_id, at=one.at, received=received)
+            found.append(Found(entry, replace(told, evidence=evidence)))
+        return found
 
 
 def _transition(rule: Rule, step: Step, device_id: str, *, at: int, received: int) -> Transition:
@@ -216,15 +234,17 @@ def _transition(rule: Rule, step: Step, device_id: str, *, at: int, received: in
 
 def _mark_superseded(found: list[Found]) -> list[Found]:
     """Of the episodes that one message opened on one device, all but the newest."""
-    opened: dict[int, int] = {}
-    newest: dict[int, int] = {}
+    opened: dict[tuple[str, int], int] = {}
+    newest: dict[tuple[str, int], int] = {}
     for entry, transition in found:
         if transition.state is TransitionState.FIRING and entry >= 0:
-            opened[transition.episode] = entry
-            newest[entry] = transition.episode
+            opened[transition.device_id, transition.episode] = entry
+            newest[transition.device_id, entry] = transition.episode
+
+    def superseded(transition: Transition) -> bool:
+        entry = opened.get((transition.device_id, transition.episode))
+        return entry is not None and newest[transition.device_id, entry] != transition.episode
+
     return [
-        Found(entry, replace(transition, superseded=True))
-        if transition.episode in opened and newest[opened[transition.episode]] != transition.episode
-        else Found(entry, transition)
-        for entry, transition in found
+        Found(entry, replace(one, superseded=True)) if superseded(one) else Found(entry, one) for entry, one in found
     ]

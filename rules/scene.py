@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,7 +16,7 @@ from rules.readout import Readout
 from rules.samples import Batch, Flags, Ints
 from rules.screening import Verdict
 from rules.signals import logic
-from rules.thinning import Thinner
+from rules.thinning import GROWING, Thinner
 from rules.truth import codes, frame_of, null_where_nan
 
 
@@ -142,19 +141,19 @@ class Viewer:
         found[counted[1:][apart]] = True
         return found
 
-    def evidence(self, scene: Scene, readout: Readout, point: int, *, later_s: float = 0.0) -> dict[str, Value]:
-        """What the rule's names stood for at a point, or at a tick `later_s` after it on which nothing else changed."""
+    def evidence(
+        self, scene: Scene, readout: Readout, at: Ints, later_s: Sequence[float]
+    ) -> Iterator[dict[str, Value]]:
+        """What the rule's names stood for at points, or at ticks so long after them, with nothing else changed since."""
         if scene.frame is None:
-            frame, place = frame_of(readout.plain(self.program, self.kinds, scene.points.one(point)), 1), 0
+            points = scene.points.take(at)
+            frame = frame_of(readout.plain(self.program, self.kinds, points), len(points))
         else:
-            frame, place = scene.frame, point
-        row: dict[str, Any] = frame.row(place, named=True)
-        found = {name: value for name, value in row.items() if value is not None and name}
-        for name, signal in self.program.signals.items():
-            if (
-                later_s
-                and name in found
-                and (signal.op == "silence" or (signal.op in ("since", "held") and found[name]))
-            ):
-                found[name] += later_s
-        return found
+            frame = scene.frame[at]
+        growing = [name for name, signal in self.program.signals.items() if signal.op in GROWING]
+        for row, later in zip(frame.iter_rows(named=True), later_s, strict=True):
+            found = {name: value for name, value in row.items() if value is not None and name}
+            for name in growing:
+                if name in found and (found[name] or self.program.signals[name].op == "silence"):
+                    found[name] += later
+            yield found

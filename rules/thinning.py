@@ -21,7 +21,7 @@ from rules.signals.history import bound
 from rules.ticks import STEP_MS, Stretches
 from rules.truth import frame_of, null_where_nan
 
-_GROWING = frozenset({"silence", "since", "held"})
+GROWING = frozenset({"silence", "since", "held"})
 """Signals that grow by one each second, or stay, as long as no reading comes."""
 _COMPARISONS = (exp.GT, exp.GTE, exp.LT, exp.LTE, exp.EQ, exp.NEQ)
 _NOWHERE = np.empty(0, dtype=np.int64)
@@ -91,7 +91,7 @@ class Thinner:
 
 
 def _only_growing(program: Program) -> bool:
-    return all(signal.op in _GROWING for signal in program.signals.values())
+    return all(signal.op in GROWING for signal in program.signals.values())
 
 
 def _differences(program: Program) -> Iterator[Expression | None]:

@@ -1,53 +1,121 @@
-"""Windows that are ordered: median, and the distance from it in robust deviations."""
+"""Windows that are ordered: median, and the distance from it in robust deviations.
+
+Small windows are sorted side by side in tables, large ones by one sorted list that slides along: the same numbers.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
 
 import numpy as np
 
-from rules.samples import Floats
+from rules.samples import Floats, Ints
 from rules.signals.history import Window, chunks
 
 LEAST_READINGS = 10
 """A zscore needs that many in the window."""
+LARGE = 128
+"""Windows of more readings slide."""
 
 
 def median(value: Floats, window: Window) -> Floats:
     """NaN where the window is empty."""
     found = np.full(len(window.size), np.nan)
-    for part in chunks(window):
+    for part in chunks(_only(window, window.size <= LARGE)):
         table, size = _table(value, window, part)
-        found[part] = _middle(np.sort(table, axis=1), size)
+        found[part] = np.where(size > 0, _middle(np.sort(table, axis=1), size), found[part])
+    for place, ordered in _slide(value, window, np.flatnonzero(window.size > LARGE)):
+        found[place] = _median_of(ordered)
     return found
 
 
 def zscore(value: Floats, window: Window, now: Floats) -> Floats:
     """(now - median) / max(1.4826 MAD, 1e-3 max(1, |median|)); NaN under ten readings."""
     found = np.full(len(window.size), np.nan)
-    enough = np.flatnonzero((window.size >= LEAST_READINGS) & ~np.isnan(now))
-    some = Window(window.start[enough], window.end[enough])
-    for part in chunks(some):
-        table, size = _table(value, some, part)
+    enough = (window.size >= LEAST_READINGS) & ~np.isnan(now)
+    for part in chunks(_only(window, enough & (window.size <= LARGE))):
+        table, size = _table(value, window, part)
         table.sort(axis=1)
         middle = _middle(table, size)
         away = np.abs(table - middle[:, None])
         away.sort(axis=1)
-        spread = np.maximum(1.4826 * _middle(away, size), 1e-3 * np.maximum(1.0, np.abs(middle)))
-        found[enough[part]] = (now[enough[part]] - middle) / spread
+        found[part] = np.where(size > 0, (now[part] - middle) / _spread(middle, _middle(away, size)), np.nan)
+    for place, ordered in _slide(value, window, np.flatnonzero(enough & (window.size > LARGE))):
+        centre = _median_of(ordered)
+        found[place] = (now[place] - centre) / _spread(centre, _median_distance(ordered, centre))
     return found
 
 
-def _table(value: Floats, window: Window, part: np.ndarray) -> tuple[Floats, np.ndarray]:
+def _spread(middle: Floats | float, deviation: Floats | float) -> Floats:
+    found: Floats = np.maximum(1.4826 * deviation, 1e-3 * np.maximum(1.0, np.abs(middle)))
+    return found
+
+
+def _only(window: Window, wanted: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Window:
+    """The others as empty windows, so that places stay what they are."""
+    return Window(window.start, np.where(wanted, window.end, window.start))
+
+
+def _table(value: Floats, window: Window, part: Ints) -> tuple[Floats, Ints]:
     """One window a row, padded with infinity."""
     start, size = window.start[part], window.size[part]
+    size = np.where(size <= LARGE, size, 0)
     across = np.arange(int(size.max(initial=1)))
-    table = (
-        value[np.minimum(start[:, None] + across, max(len(value) - 1, 0))] if len(value) else np.zeros((len(part), 1))
-    )
+    place = np.minimum(start[:, None] + across, max(len(value) - 1, 0))
+    table = value[place] if len(value) else np.zeros((len(part), len(across)))
     table[across >= size[:, None]] = np.inf
     return table, size
 
 
-def _middle(ordered: Floats, size: np.ndarray) -> Floats:
+def _middle(ordered: Floats, size: Ints) -> Floats:
     rows = np.arange(len(ordered))
     low = ordered[rows, np.maximum((size - 1) // 2, 0)]
     high = ordered[rows, np.minimum(size // 2, ordered.shape[1] - 1)]
-    middle: Floats = np.where(size > 0, np.where(size % 2 == 1, low, (low + high) / 2), np.nan)
+    with np.errstate(invalid="ignore"):
+        middle: Floats = np.where(size > 0, np.where(size % 2 == 1, low, (low + high) / 2), np.nan)
     return middle
+
+
+def _slide(value: Floats, window: Window, places: Ints) -> Iterator[tuple[int, list[float]]]:
+    """The readings of each window, ordered; the list is the same one throughout."""
+    values, ordered = value.tolist(), list[float]()
+    begin = end = 0
+    starts, ends = window.start[places].tolist(), window.end[places].tolist()
+    for place, start, stop in zip(places.tolist(), starts, ends, strict=True):
+        if start < begin or stop < end or start >= end:
+            ordered[:] = sorted(values[start:stop])
+        else:
+            for leaving in values[begin:start]:
+                del ordered[bisect_left(ordered, leaving)]
+            for entering in values[end:stop]:
+                insort(ordered, entering)
+        begin, end = start, stop
+        yield place, ordered
+
+
+def _median_of(ordered: list[float]) -> float:
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+def _median_distance(ordered: list[float], centre: float) -> float:
+    """The median of |x - centre| over an ordered list."""
+    half = len(ordered) // 2
+    high = _nearest(ordered, centre, half)
+    return high if len(ordered) % 2 else (_nearest(ordered, centre, half - 1) + high) / 2
+
+
+def _nearest(ordered: list[float], centre: float, rank: int) -> float:
+    """The distance that `rank` others do not exceed: of the values below and above the centre, both rising outwards."""
+    split, size = bisect_left(ordered, centre), len(ordered)
+    low, high = max(0, rank + 1 - (size - split)), min(split, rank + 1)
+    while low < high:  # of the `rank + 1` nearest, how many lie below the centre
+        below = (low + high) // 2
+        above = rank - below
+        if above < size - split and centre - ordered[split - below - 1] < ordered[split + above] - centre:
+            low = below + 1
+        else:
+            high = below
+    above = rank + 1 - low
+    left = centre - ordered[split - low] if low else -1.0
+    right = ordered[split + above - 1] - centre if above else -1.0
+    return max(left, right)

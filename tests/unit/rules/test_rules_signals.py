@@ -75,6 +75,20 @@ def test_zscore_is_robust_and_wants_ten_readings() -> None:
     assert np.isnan(ranks.zscore(values, nine, np.array([20.0]))).all()
 
 
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(0, 30).map(lambda x: x / 10), min_size=150, max_size=400), st.integers(130, 300))
+def test_large_windows_that_slide_have_the_same_median_and_zscore(series: list[float], width: int) -> None:
+    values, ends = np.array(series), np.arange(1, len(series) + 1)
+    window = Window(np.maximum(ends - width, 0), ends)
+    parts = [series[max(end - width, 0) : end] for end in ends.tolist()]
+    medians = [statistics.median(part) for part in parts]
+    distances = [statistics.median(abs(x - m) for x in part) for part, m in zip(parts, medians, strict=True)]
+    spreads = [max(1.4826 * d, 1e-3 * max(1.0, abs(m))) for d, m in zip(distances, medians, strict=True)]
+    expected = [(9.5 - m) / s if end >= 10 else None for end, m, s in zip(ends, medians, spreads, strict=True)]
+    same(ranks.median(values, window), list(medians))
+    same(ranks.zscore(values, window, np.full(len(ends), 9.5)), expected)
+
+
 @given(st.lists(st.integers(0, 50), max_size=30), st.integers(-5, 60))
 def test_bound_is_bisection(moments: list[int], moment: int) -> None:
     ts = np.array(sorted(moments), dtype=np.int64)
