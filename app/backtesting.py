@@ -7,10 +7,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from rules.explain import explain as reasons
 
 from domain.errors import SourceError
 from rules.backtest import Outcome, Trial, prepare, run, summary, to_line
+from rules.explain import explain as reasons
 from rules.readings import Layout
 
 COLUMNS = {
