@@ -144,7 +144,7 @@ class Viewer:
     def evidence(
         self, scene: Scene, readout: Readout, at: Ints, later_s: Sequence[float]
     ) -> Iterator[dict[str, Value]]:
-        """What the rule's names stood for at points, or at ticks so long after them, with nothing else changed since."""
+        """What the rule's names stood for at points, or at ticks so long after them with nothing else changed."""
         if scene.frame is None:
             points = scene.points.take(at)
             frame = frame_of(readout.plain(self.program, self.kinds, points), len(points))

@@ -20,9 +20,10 @@ LARGE = 128
 def median(value: Floats, window: Window) -> Floats:
     """NaN where the window is empty."""
     found = np.full(len(window.size), np.nan)
-    for part in chunks(_only(window, window.size <= LARGE)):
-        table, size = _table(value, window, part)
-        found[part] = np.where(size > 0, _middle(np.sort(table, axis=1), size), found[part])
+    small = _only(window, window.size <= LARGE)
+    for part in chunks(small):
+        table, size = _table(value, small, part)
+        found[part] = _middle(np.sort(table, axis=1), size)
     for place, ordered in _slide(value, window, np.flatnonzero(window.size > LARGE)):
         found[place] = _median_of(ordered)
     return found
@@ -32,13 +33,14 @@ def zscore(value: Floats, window: Window, now: Floats) -> Floats:
     """(now - median) / max(1.4826 MAD, 1e-3 max(1, |median|)); NaN under ten readings."""
     found = np.full(len(window.size), np.nan)
     enough = (window.size >= LEAST_READINGS) & ~np.isnan(now)
-    for part in chunks(_only(window, enough & (window.size <= LARGE))):
-        table, size = _table(value, window, part)
+    small = _only(window, enough & (window.size <= LARGE))
+    for part in chunks(small):
+        table, size = _table(value, small, part)
         table.sort(axis=1)
         middle = _middle(table, size)
-        away = np.abs(table - middle[:, None])
+        away = np.abs(table - np.where(size > 0, middle, 0.0)[:, None])
         away.sort(axis=1)
-        found[part] = np.where(size > 0, (now[part] - middle) / _spread(middle, _middle(away, size)), np.nan)
+        found[part] = (now[part] - middle) / _spread(middle, _middle(away, size))
     for place, ordered in _slide(value, window, np.flatnonzero(enough & (window.size > LARGE))):
         centre = _median_of(ordered)
         found[place] = (now[place] - centre) / _spread(centre, _median_distance(ordered, centre))
@@ -58,7 +60,6 @@ def _only(window: Window, wanted: np.ndarray[tuple[int], np.dtype[np.bool_]]) ->
 def _table(value: Floats, window: Window, part: Ints) -> tuple[Floats, Ints]:
     """One window a row, padded with infinity."""
     start, size = window.start[part], window.size[part]
-    size = np.where(size <= LARGE, size, 0)
     across = np.arange(int(size.max(initial=1)))
     place = np.minimum(start[:, None] + across, max(len(value) - 1, 0))
     table = value[place] if len(value) else np.zeros((len(part), len(across)))
