@@ -34,13 +34,13 @@ def gather(settings: Settings, database: Database) -> dict[str, Any]:
     missing = [role for role in ROLES if not any(r.role == role and r.alive and r.ready for r in roles)]
     trouble += [f"{role}: not running" for role in missing]
     ends = _ends(roles)
+    for partition in partitions:
+        partition["lag"] = max(0, ends.get(partition["partition"], 0) - partition["position"])
     return {
         "ready": not missing,
         "trouble": trouble,
-        "roles": [_role(report) for report in roles],
-        "partitions": [
-            p | {"lag": max(0, ends.get(p["partition"], p["position"]) - p["position"])} for p in partitions
-        ],
+        "roles": [_role(report, partitions) for report in roles],
+        "partitions": partitions,
         "services": _services(settings),
     }
 
@@ -80,11 +80,21 @@ def _from_database(database: Database) -> tuple[Sequence[Report], list[dict[str,
     return remote, partitions
 
 
-def _role(report: Report) -> dict[str, Any]:
+def _role(report: Report, partitions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One process. Position and lag, summed over the partitions it owns, are for those that read the log."""
     row = asdict(report)
+    owned = [partition for partition in partitions if partition["owner"] == report.instance]
     age = round(max(0.0, time.time() - row.pop("at")), 1)
     detail = dict(row.pop("detail"))
-    return {**row, "pid": report.pid, "alive": report.alive, "reported_s_ago": age, **detail}
+    reads = report.role == "rules"
+    return {
+        **row,
+        "alive": report.alive,
+        "reported_s_ago": age,
+        "position": sum(partition["position"] for partition in owned) if reads else None,
+        "lag": sum(partition["lag"] for partition in owned) if reads else None,
+        **detail,
+    }
 
 
 def _ends(roles: Sequence[Report]) -> Mapping[int, int]:
@@ -114,11 +124,9 @@ def _print(found: Mapping[str, Any], console: Console) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("role", "pid", "state", "position", "lag", "says"):
         table.add_column(name, justify="right" if name in {"pid", "position", "lag"} else "left")
-    position = sum(p["position"] for p in found["partitions"])
-    lag = sum(p["lag"] for p in found["partitions"])
     for role in found["roles"]:
         state = "ready" if role["ready"] and role["alive"] else "starting" if role["alive"] else "silent"
-        figures = (str(position), str(lag)) if role["role"] == "rules" else ("", "")
+        figures = ("" if role[name] is None else str(role[name]) for name in ("position", "lag"))
         table.add_row(role["role"], str(role["pid"]), state, *figures, role["trouble"] or "")
     console.print(table)
     for line in found["trouble"]:
