@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from rich.console import Console
 
 from app.narration import Narrator
 from app.settings import Settings, admin_token
+from app.supervisor import die_with_parent
 from app.surface import Surface, Unreachable
 from domain.clock import SimulatedClock, parse_clock
 from domain.errors import ConfigError, PrevenantError
@@ -36,6 +38,7 @@ class DemoFailed(PrevenantError):
 def run_demo(settings: Settings, *, once: bool, as_json: bool) -> int:
     """Run it. With `once`, end when the story is complete; with `as_json`, print one object and nothing else."""
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     fleet = _fleet_folder()
     scenario = yaml.safe_load((fleet / "scenario.yaml").read_text())
     console = Console(stderr=as_json, quiet=as_json, highlight=False)
@@ -196,7 +199,14 @@ def _apply(fleet: Path, environment: Mapping[str, str]) -> None:
 
 def _spawn(arguments: Sequence[str], environment: Mapping[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
     command = [sys.executable, *arguments]
-    return subprocess.Popen(command, env=dict(environment), stdout=log, stderr=log, start_new_session=True)
+    return subprocess.Popen(
+        command,
+        env=dict(environment),
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+        preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one thread here
+    )
 
 
 def _wait_ready(serve: subprocess.Popen[bytes], folder: Path) -> None:

@@ -48,7 +48,7 @@ class Child:
                 stderr=stream,
                 # Its own group: Ctrl-C reaches the supervisor alone, which then stops all in order.
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one thread here
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one thread here
             )
         finally:
             if stream:
@@ -115,6 +115,7 @@ def _stop_all(processes: Sequence[subprocess.Popen[bytes]]) -> None:
             process.wait()
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """For `preexec_fn` on Linux: the child gets SIGTERM when the thread that started it is gone."""
     # prctl(PR_SET_PDEATHSIG): a supervisor that is killed leaves no orphan holding the ports.
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
