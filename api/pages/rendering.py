@@ -44,7 +44,11 @@ def page(request: Request, template: str, *, part: str = "", status: int = 200, 
     assets.check()
     wanted = part if part and request.headers.get("hx-request") else template
     context = {"request": request, "path": request.url.path, "part": part, **context}
-    return HTMLResponse(_environment().get_template(wanted).render(context), status_code=status)
+    text = _environment().get_template(wanted).render(context)
+    if wanted == part and "frame" in context:
+        # The rail beside the part counts tickets too: it comes along, for htmx to swap where it stands.
+        text += _environment().get_template("parts/rail.html").render(context)
+    return HTMLResponse(text, status_code=status)
 
 
 def error_page(request: Request, problem: Problem) -> Response:

@@ -15,7 +15,7 @@ class Pill(NamedTuple):
 
 TICKET = {
     TicketState.OPEN: Pill("watch", "open"),
-    TicketState.PENDING_DEVICE: Pill("calm", "trying from afar"),
+    TicketState.PENDING_DEVICE: Pill("calm", "watching the device"),
     TicketState.PENDING_CUSTOMER: Pill("watch", "waiting for a reply"),
     TicketState.PENDING_VISIT: Pill("calm", "visit"),
     TicketState.PENDING_AGENT: Pill("alarm", "needs you"),

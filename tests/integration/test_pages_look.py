@@ -135,10 +135,12 @@ def test_the_wall_follows_what_happens_without_being_asked(stage: Stage) -> None
     page = stage.page()
     page.goto(stage.address)
     expect(page.locator(".wall")).not_to_contain_text("Oliver Bennett")
+    before = int(page.locator("#rail a[href='/tickets'] span").inner_text())
     page.wait_for_timeout(500)
     stage.story.fires("hp-oliver", "pressure-drift", {"pressure": 1.05})
     expect(page.locator(".wall")).to_contain_text("Oliver Bennett", timeout=8000)
     expect(page.locator(".feed li[data-new]").first).to_be_visible()
+    expect(page.locator("#rail a[href='/tickets'] span")).to_have_text(str(before + 1))
     page.close()
 
 
