@@ -89,6 +89,7 @@ def test_large_windows_that_slide_have_the_same_median_and_zscore(seed: int, wid
     same(ranks.zscore(values, window, np.full(len(ends), 9.5)), expected)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 50), max_size=30), st.integers(-5, 60))
 def test_bound_is_bisection(moments: list[int], moment: int) -> None:
     ts = np.array(sorted(moments), dtype=np.int64)
