@@ -152,7 +152,7 @@ def _rules(house: House) -> Part:
             "ready": bool(positions),
             "positions": positions,
             "ends": {p: log.end(p) for p in positions} if log.connected else {},
-            "evaluated_batches": worker.counts.batches,
+            "samples": worker.counts.samples,
             "transitions": worker.counts.transitions,
             "skipped_entries": worker.counts.skipped,
         }

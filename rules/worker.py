@@ -15,7 +15,7 @@ import structlog
 
 from domain.errors import LeaseLost, LogUnavailable, StoreUnavailable
 from domain.faults import Transition
-from domain.telemetry import LogBatch
+from domain.telemetry import LogBatch, Uplink
 from rules.partition import Claim, Engine, Partition, Poisoned, State
 
 __all__ = ["Claim", "Ledger", "Log", "Pace", "Worker"]
@@ -69,6 +69,7 @@ class Counts:
     """What a worker has done since it started."""
 
     batches: int = 0
+    samples: int = 0
     transitions: int = 0
     skipped: int = 0
     """Entries that could not be evaluated."""
@@ -238,6 +239,7 @@ class Worker(Generic[State]):
             skipped = len(partition.skipped)
             partition.evaluate(batches)
             self.counts.skipped += len(partition.skipped) - skipped
+            self.counts.samples += sum(len(e.samples) for b in batches for e in b.entries if isinstance(e, Uplink))
         now = self._monotonic()
         if partition.in_hand or now - partition.committed_at >= self._pace.commit_s:
             self._commit(partition)
