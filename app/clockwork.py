@@ -3,8 +3,6 @@
 APScheduler only ticks: due times are rows.
 """
 
-import os
-import socket
 import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -23,6 +21,8 @@ from store.database import Database
 from store.tables import Event
 
 DUE_EVERY_S, CONTROL_EVERY_S, PRUNE_EVERY_S = 0.2, 0.1, 600.0
+CONTROL_LEASE_S = 60.0
+"""Longer than one round of draining takes."""
 EVENTS_KEPT = timedelta(days=7)
 RETRY_AFTER = timedelta(minutes=5)
 
@@ -32,9 +32,9 @@ log = structlog.get_logger()
 class Clockwork:
     """Ticks until stopped; several may run, each piece of work is done by one."""
 
-    def __init__(self, database: Database, clock: Clock, append: Append, *, partitions: int) -> None:
+    def __init__(self, database: Database, clock: Clock, append: Append, *, partitions: int, owner: str) -> None:
         self._database, self._clock, self._append, self._partitions = database, clock, append, partitions
-        self._owner = f"{socket.gethostname()}:{os.getpid()}"
+        self._owner = owner
         self._trouble: dict[str, str] = {}
 
     def run(self, stop: threading.Event) -> None:
@@ -80,7 +80,7 @@ class Clockwork:
             if not control.waiting(session, limit=1):
                 return
         with self._database.write() as session:
-            if not leases.hold(session, "control", owner=self._owner, seconds=5):
+            if not leases.hold(session, "control", owner=self._owner, seconds=CONTROL_LEASE_S):
                 return
         control.drain(self._waiting, self._append, self._published, partitions=self._partitions)
 
@@ -91,7 +91,7 @@ class Clockwork:
 
     def _waiting(self) -> list[Waiting]:
         with self._database.read() as session:
-            return list(control.waiting(session))
+            return list(control.waiting(session, limit=100))
 
     def _published(self, item: Waiting, sequences: Mapping[int, int]) -> None:
         with self._database.write() as session:

@@ -18,7 +18,7 @@ import yaml
 from rich.console import Console
 
 from app.narration import Narrator
-from app.settings import Settings, admin_token
+from app.settings import NO_ENV_FILE, Settings, admin_token
 from app.supervisor import die_with_parent
 from app.surface import Surface, Unreachable
 from domain.clock import SimulatedClock, parse_clock
@@ -136,6 +136,7 @@ def _environment(settings: Settings, folder: Path, clock: str) -> dict[str, str]
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("PREVENANT_")},
         **ports,
+        NO_ENV_FILE: "1",
         "PREVENANT_HTTP_HOST": settings.http_host,
         "PREVENANT_DATA_DIR": str(folder / "data"),
         "PREVENANT_ADMIN_TOKEN": token,

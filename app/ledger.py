@@ -1,11 +1,9 @@
 """The rules worker's ledger in SQL: leases with an epoch, positions, snapshots, and the one transaction of a commit."""
 
 import math
-import socket
 import time
 from collections.abc import Sequence
 
-import psutil
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
@@ -14,7 +12,9 @@ from domain.clock import Clock
 from domain.errors import LeaseLost
 from domain.faults import Transition
 from rules.worker import Claim
+from store import announcements
 from store.database import Database
+from store.leases import is_gone
 from store.tables import PartitionLease, RoleReport, Snapshot
 
 LEASE_S = 6.0
@@ -68,6 +68,11 @@ class SqlLedger:
             row = session.scalar(query)
             return (row.position, row.state) if row else None
 
+    def announce_anew(self, partition: int) -> None:
+        """Control entries for every rule in force, and for the devices of this partition."""
+        with self._database.write() as session:
+            announcements.announce_anew(session, partition, partitions=self._partitions)
+
     def save_snapshot(self, claim: Claim, *, position: int, state: bytes) -> None:
         """Keep `state` as of `position`, and one generation before it."""
         with self._database.write() as session:
@@ -103,12 +108,6 @@ class SqlLedger:
         session.add_all(PartitionLease(partition=p) for p in range(self._partitions) if p not in known)
         session.flush()
         return session.scalars(query).all()
-
-
-def is_gone(instance: str) -> bool:
-    """Whether `role@host:pid` names a process of this host that has ended: its leases need not run out first."""
-    place, _, pid = instance.rpartition(":")
-    return place.endswith(f"@{socket.gethostname()}") and pid.isdigit() and not psutil.pid_exists(int(pid))
 
 
 def _reports_rules(now: float) -> ColumnElement[bool]:

@@ -52,6 +52,7 @@ class Reporter:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
         self._database_trouble: str | None = None
+        self._failed = False
 
     def start(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,9 +65,17 @@ class Reporter:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            report = self._report()
-            self._to_file(report)
-            self._to_database(report)
+            try:
+                report = self._report()
+                self._to_file(report)
+                self._to_database(report)
+            except Exception:
+                # A probe that fails must not make a living process look dead for good.
+                if not self._failed:
+                    log.exception("report failed")
+                self._failed = True
+            else:
+                self._failed = False
             self._stop.wait(EVERY_S)
 
     def _report(self) -> Report:

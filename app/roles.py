@@ -7,10 +7,11 @@ import time
 import structlog
 
 from app import logs
+from app.house import House, instance_name
 from app.installation import settle_clock
 from app.reports import Reporter
 from app.settings import Role, Settings
-from app.wiring import House, build, instance_name
+from app.wiring import build
 from domain.clock import parse_clock
 from domain.errors import ConfigError, StoreUnavailable
 from store.database import Database

@@ -32,9 +32,15 @@ def serve(settings: Settings, *, say: Callable[[str], None]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with _only_one(settings.data_dir):
-        check_ports(settings)
+        check_port(settings)
         installation = prepare(settings)
-        nats = NatsServer(settings.data_dir / "nats", nats_port=settings.nats_port, mqtt_port=settings.mqtt_port)
+        nats = NatsServer(
+            settings.data_dir / "nats",
+            nats_port=settings.nats_port,
+            mqtt_host=settings.mqtt_host,
+            mqtt_port=settings.mqtt_port if not settings.mqtt_url else None,
+            sync_always=settings.nats_sync_always,
+        )
         supervisor = Supervisor(list(_children(settings, installation, nats)))
         try:
             if _start(supervisor, settings, nats, stop):
@@ -49,9 +55,7 @@ def serve(settings: Settings, *, say: Callable[[str], None]) -> int:
 
 def _children(settings: Settings, installation: Installation, nats: NatsServer) -> Iterator[Child]:
     if settings.embedded:
-        logs = settings.data_dir / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        yield Child("nats", nats.command(), output=logs / "nats.log", server=True)
+        yield Child("nats", nats.command(), output=nats.log_file, server=True)
     environment = {
         "PREVENANT_CLOCK": installation.clock_spec,
         "PREVENANT_ADMIN_TOKEN": installation.admin_token,
@@ -87,28 +91,25 @@ def _greet(settings: Settings, installation: Installation, say: Callable[[str], 
         return
     say("")
     say(f"  Look      {address}/?token={installation.admin_token}")
-    say(f"  Token     {installation.admin_token}   (printed once; kept in {settings.token_file})")
+    kept = "as set in PREVENANT_ADMIN_TOKEN" if settings.admin_token else f"printed once; kept in {settings.token_file}"
+    say(f"  Token     {installation.admin_token}   ({kept})")
     say("  Try       prevenant apply examples/home_fleet     then open the page above")
     say(f'            mqtt://127.0.0.1:{settings.mqtt_port}, topic devices/DEVICE/telemetry, payload {{"temp": 21.5}}')
     say("  Stop      Ctrl-C")
     say("")
 
 
-def check_ports(settings: Settings) -> None:
-    """Raise ConfigError with one clear line when a port is taken."""
-    wanted = [("PREVENANT_HTTP_PORT", settings.http_host, settings.http_port)]
-    if settings.embedded:
-        wanted += [
-            ("PREVENANT_MQTT_PORT", settings.mqtt_host, settings.mqtt_port),
-            ("PREVENANT_NATS_PORT", "127.0.0.1", settings.nats_port),
-        ]
-    for name, host, port in wanted:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError as exc:
-                raise ConfigError(f"port {port} on {host} is taken ({exc.strerror}); set {name} to a free one") from exc
+def check_port(settings: Settings) -> None:
+    """Raise ConfigError with one clear line when the web's port is taken; the embedded server checks its own."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.http_host, settings.http_port))
+        except OSError as exc:
+            raise ConfigError(
+                f"port {settings.http_port} on {settings.http_host} is taken ({exc.strerror}); "
+                "set PREVENANT_HTTP_PORT to a free one"
+            ) from exc
 
 
 @contextmanager

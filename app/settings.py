@@ -1,13 +1,19 @@
 """Settings, from the environment or a `.env` file; every one has a default."""
 
+import os
 import secrets
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from domain.errors import ConfigError
+
+NO_ENV_FILE = "PREVENANT_NO_ENV_FILE"
+"""Set for the demo's processes: a `.env` file may name a real database and a real provider."""
 
 Role = Literal["ingest", "rules", "notify", "clock", "api"]
 ROLES: tuple[Role, ...] = ("ingest", "rules", "notify", "clock", "api")
@@ -40,11 +46,36 @@ class Settings(BaseSettings):
     dispatcher_email: str = "dispatcher@localhost"
     dispatcher_name: str = "Dispatcher"
     log_level: str = "info"
+    nats_sync_always: bool = False
+    """The embedded log also survives a power cut, at the price of one disk write for each message."""
     snapshot_every_s: float = Field(30.0, gt=0)
+
+    def check(self) -> None:
+        """Raises ConfigError for settings that do not go together."""
+        if self.twilio_account_sid and not (self.twilio_auth_token and self.twilio_from):
+            raise ConfigError(
+                "PREVENANT_TWILIO_ACCOUNT_SID is set; "
+                "PREVENANT_TWILIO_AUTH_TOKEN and PREVENANT_TWILIO_FROM are needed too"
+            )
+        if self.smtp_url and not self.mail_from:
+            raise ConfigError("PREVENANT_SMTP_URL is set; PREVENANT_MAIL_FROM is needed too")
+        if self.nats_url and not self.mqtt_url:
+            raise ConfigError(
+                "PREVENANT_NATS_URL is set, so there is no embedded broker; set PREVENANT_MQTT_URL too, "
+                "for example mqtt://127.0.0.1:1883"
+            )
+        if self.database_url:
+            try:
+                make_url(self.database_url).get_dialect()
+            except (ArgumentError, NoSuchModuleError) as exc:
+                raise ConfigError(
+                    "PREVENANT_DATABASE_URL is not a database address; write for example "
+                    "postgresql+psycopg://user:pass@host/prevenant"
+                ) from exc
 
     @property
     def embedded(self) -> bool:
-        """Whether the log is the embedded server."""
+        """Whether the log is the embedded server. It is the MQTT broker as well, unless `mqtt_url` names another."""
         return not self.nats_url
 
     @property
@@ -76,7 +107,9 @@ class Settings(BaseSettings):
 def load_settings() -> Settings:
     """Read the environment. Raises ConfigError with one line that names each wrong variable."""
     try:
-        return Settings()
+        settings = Settings(_env_file=None) if os.environ.get(NO_ENV_FILE) else Settings()
+        settings.check()
+        return settings
     except ValidationError as exc:
         wrong = "; ".join(f"PREVENANT_{str(e['loc'][0]).upper()}: {e['msg']}, got {e['input']!r}" for e in exc.errors())
         raise ConfigError(wrong) from exc

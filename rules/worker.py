@@ -40,6 +40,11 @@ class Ledger(Protocol):
         """Position and state of the newest snapshot."""
         ...
 
+    def announce_anew(self, partition: int) -> None:
+        """Put the rules in force and the partition's devices into the log again: the state starts from nothing, and
+        the log may be too young to hold when they came."""
+        ...
+
     def save_snapshot(self, claim: Claim, *, position: int, state: bytes) -> None:
         """LeaseLost if the epoch is not the current one."""
         ...
@@ -255,8 +260,10 @@ class Worker(Generic[State]):
             try:
                 state, position = self._engine.load(found[1]), found[0]
             except Exception:
-                # An unreadable snapshot (a newer version's, a broken disk) costs a replay of the whole log, no more.
+                # A newer version's, or a broken disk: what the log still holds is replayed.
                 self._logger.exception("snapshot_unreadable", partition=number, position=found[0])
+        if position == 0:
+            self._ledger.announce_anew(number)
         partition.open(state, position=position)
         partition.snapshot_at = partition.committed_at = self._monotonic()
 

@@ -27,13 +27,17 @@ jetstream {{
   max_file_store: 1TB
   sync_interval: {sync_interval}
 }}
+"""
+_MQTT_CONFIG = """\
 mqtt {{
   host: {host}
-  port: {mqtt_port}
+  port: {port}
   ack_wait: "5m"
   max_ack_pending: {max_ack_pending}
 }}
 """
+_LOG_HOST = "127.0.0.1"
+"""The log has no passwords, so it never listens beyond this machine."""
 
 
 class NatsServer:
@@ -43,20 +47,23 @@ class NatsServer:
         self,
         directory: Path,
         *,
-        host: str = "127.0.0.1",
         nats_port: int = 4222,
-        mqtt_port: int = 1883,
+        mqtt_host: str = "127.0.0.1",
+        mqtt_port: int | None = 1883,
         sync_always: bool = False,
     ) -> None:
-        """`sync_always` also survives a power cut, at the price of one disk write for each message."""
-        self.directory, self.host, self.nats_port, self.mqtt_port = directory, host, nats_port, mqtt_port
+        """Without `mqtt_port` it is the log alone.
+
+        `sync_always` also survives a power cut, at the price of one disk write for each message.
+        """
+        self.directory, self.nats_port, self.mqtt_host, self.mqtt_port = directory, nats_port, mqtt_host, mqtt_port
         self._sync_always = sync_always
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """For clients of the log on this machine."""
-        return f"nats://{self._reachable}:{self.nats_port}"
+        return f"nats://{_LOG_HOST}:{self.nats_port}"
 
     @property
     def mqtt_url(self) -> str:
@@ -73,15 +80,17 @@ class NatsServer:
 
     def check_ports(self) -> None:
         """Raises ConfigError that names the port, and the setting that changes it."""
-        for name, setting, port in (
-            ("log", "PREVENANT_NATS_PORT", self.nats_port),
-            ("MQTT broker", "PREVENANT_MQTT_PORT", self.mqtt_port),
+        for name, setting, host, port in (
+            ("log", "PREVENANT_NATS_PORT", _LOG_HOST, self.nats_port),
+            ("MQTT broker", "PREVENANT_MQTT_PORT", self.mqtt_host, self.mqtt_port),
         ):
+            if port is None:
+                continue
             with socket.socket() as probe:
                 # As the server itself does: a port in TIME_WAIT is free.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
-                    probe.bind((self.host, port))
+                    probe.bind((host, port))
                 except OSError as exc:
                     raise ConfigError(
                         f"port {port} for the embedded {name} cannot be used ({exc.strerror or exc}): "
@@ -91,7 +100,7 @@ class NatsServer:
     def wait_ready(self, timeout_s: float = 20.0) -> None:
         """Until the log and the broker both answer. Raises ConfigError after `timeout_s` seconds."""
         deadline = time.monotonic() + timeout_s
-        while not (_greets(self._reachable, self.nats_port) and _connects(self._reachable, self.mqtt_port)):
+        while not self._answers():
             if self._process is not None and self._process.poll() is not None:
                 raise ConfigError(
                     f"the embedded server ended with code {self._process.returncode}; see {self.log_file}"
@@ -99,6 +108,10 @@ class NatsServer:
             if time.monotonic() > deadline:
                 raise ConfigError(f"the embedded server did not answer within {timeout_s:g} s; see {self.log_file}")
             time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        broker = self.mqtt_port is None or _connects(self._reachable, self.mqtt_port)
+        return _greets(_LOG_HOST, self.nats_port) and broker
 
     @property
     def log_file(self) -> Path:
@@ -138,19 +151,21 @@ class NatsServer:
 
     @property
     def _reachable(self) -> str:
-        return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)
+        return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.mqtt_host, self.mqtt_host)
 
     def _config(self) -> str:
-        return _CONFIG.format(
-            host=json.dumps(self.host or "0.0.0.0"),
+        mqtt = _MQTT_CONFIG.format(
+            host=json.dumps(self.mqtt_host or "0.0.0.0"), port=self.mqtt_port, max_ack_pending=MAX_ACK_PENDING
+        )
+        log = _CONFIG.format(
+            host=json.dumps(_LOG_HOST),
             nats_port=self.nats_port,
-            mqtt_port=self.mqtt_port,
             max_payload=MAX_PAYLOAD,
-            max_ack_pending=MAX_ACK_PENDING,
             sync_interval="always" if self._sync_always else '"2m"',
             store_dir=json.dumps(str(self.directory.absolute())),
             pid_file=json.dumps(str((self.directory / "nats-server.pid").absolute())),
         )
+        return log + (mqtt if self.mqtt_port is not None else "")
 
 
 def binary() -> Path:

@@ -109,7 +109,9 @@ def _kill_roles(demo_pid: int, killed: list[str], stop: threading.Event) -> None
     """SIGKILL each role twice, in an order drawn by chance, while the story goes on."""
     order = [*ROLES, *ROLES]
     random.Random(time.time_ns()).shuffle(order)
-    stop.wait(14)
+    while not _tells(demo_pid):
+        if stop.wait(0.5):
+            return
     for role in order:
         if stop.wait(4):
             return
@@ -118,6 +120,14 @@ def _kill_roles(demo_pid: int, killed: list[str], stop: threading.Event) -> None
                 return
         process.send_signal(signal.SIGKILL)
         killed.append(role)
+
+
+def _tells(demo_pid: int) -> bool:
+    """Whether the simulator runs: the service is up, and the day has begun."""
+    try:
+        return any("devices_sim" in child.cmdline() for child in psutil.Process(demo_pid).children())
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _find(demo_pid: int, role: str) -> psutil.Process | None:

@@ -45,7 +45,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def role(database: Database, clock: FakeClock, log: Recorder) -> Clockwork:
-    return Clockwork(database, clock, log.append, partitions=2)
+    return Clockwork(database, clock, log.append, partitions=2, owner="clock@here:1")
 
 
 def test_an_appointment_that_fails_comes_again_later_and_the_next_is_kept(

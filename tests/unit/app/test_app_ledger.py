@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import update
 
-from app.ledger import LEASE_S, SqlLedger, is_gone
+from app.ledger import LEASE_S, SqlLedger
 from domain.clock import FakeClock
 from domain.errors import LeaseLost
+from domain.telemetry import DeviceChanged, RuleActivated, partition_of
+from store import control
 from store.database import Database
-from store.tables import PartitionLease, RoleReport
+from store.leases import hold, is_gone
+from store.tables import Device, PartitionLease, RoleReport, Rule, RuleVersion
 
 CLOCK = FakeClock(datetime(2026, 3, 2, 9, tzinfo=UTC))
 ALICE, BOB = "rules@elsewhere:1", "rules@elsewhere:2"
@@ -88,3 +91,29 @@ def test_released_partitions_are_free_at_once(database: Database) -> None:
     alice.claim(now_owner=ALICE)
     alice.release()
     assert len(ledger(database, BOB).claim(now_owner=BOB)) == 4
+
+
+def test_a_named_lease_passes_on_when_its_holder_is_gone(database: Database) -> None:
+    gone, alive = f"clock@{socket.gethostname()}:{2**22 - 1}", f"clock@{socket.gethostname()}:{os.getpid()}"
+    with database.write() as session:
+        assert hold(session, "control", owner=gone, seconds=60)
+        assert hold(session, "control", owner=alive, seconds=60)
+        assert not hold(session, "control", owner=ALICE, seconds=60)
+
+
+def test_an_empty_start_announces_rules_in_force_and_the_partitions_devices(database: Database) -> None:
+    registered = datetime(2026, 3, 1, tzinfo=UTC)
+    body = {"name": "hot", "when": "temp > 1"}
+    with database.write() as session:
+        session.add(Rule(name="hot", stage="live", version=2))
+        session.add(
+            RuleVersion(name="hot", version=2, body=body, family="hot", severity="minor", created_at=registered)
+        )
+        session.add(Rule(name="old", stage="retired", version=1))
+        session.add_all(Device(id=f"d-{n}", registered_at=registered, announced=True) for n in range(20))
+    ledger(database, ALICE).announce_anew(3)
+    with database.read() as session:
+        entries = [item.entry for item in control.waiting(session)]
+    assert entries[0] == RuleActivated("hot", 2, "live", body)
+    devices = [entry.device_id for entry in entries[1:] if isinstance(entry, DeviceChanged)]
+    assert devices == [f"d-{n}" for n in range(20) if partition_of(f"d-{n}", 4) == 3]

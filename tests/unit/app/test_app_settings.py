@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.installation import prepare, settle_clock
-from app.serve import check_ports
+from app.serve import check_port
 from app.settings import Settings, admin_token, load_settings
 from domain.clock import SimulatedClock, parse_clock
 from domain.errors import ConfigError
@@ -67,4 +67,4 @@ def test_a_taken_port_is_one_line_that_names_the_setting() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"port {port} .* is taken .*PREVENANT_HTTP_PORT"):
-            check_ports(Settings(http_port=port))
+            check_port(Settings(http_port=port))

@@ -28,6 +28,7 @@ class FakeLedger:
     def __init__(self, partitions: Sequence[int] = (0,)) -> None:
         self.partitions = list(partitions)
         self.epoch, self.owner = 0, ""
+        self.announced: list[int] = []
         self.position: dict[int, int] = {}
         self.transitions: list[Transition] = []
         self.snapshots: dict[int, tuple[int, bytes]] = {}
@@ -40,6 +41,9 @@ class FakeLedger:
         if now_owner != self.owner:
             self.owner, self.epoch = now_owner, self.epoch + 1
         return [Claim(number, self.epoch, self.position.get(number, 0)) for number in self.partitions]
+
+    def announce_anew(self, partition: int) -> None:
+        self.announced.append(partition)
 
     def load_snapshot(self, partition: int) -> tuple[int, bytes] | None:
         self._check()

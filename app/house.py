@@ -1,0 +1,66 @@
+"""What every role shares, built once from settings."""
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.settings import Role, Settings
+from domain.clock import Clock
+from domain.links import LinkSigner
+from domain.messages import Channel, RecipientKind
+from domain.people import Recipient
+from store import meta
+from store.database import Database
+from store.log_jetstream import JetStreamLog
+
+DISPATCHER_ID = "dispatcher"
+
+Probe = Callable[[], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One role, built: `run` until the event is set; `probe` says how it is."""
+
+    run: Callable[[threading.Event], None]
+    probe: Probe
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the roles share."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    instance: str
+    """role@host:pid: the name of this process in leases and reports."""
+
+    def log(self) -> JetStreamLog:
+        """A connection to the reading log."""
+        return JetStreamLog(self.settings.nats, name=self.instance)
+
+    def signer(self) -> LinkSigner:
+        """Signs and opens links; every process has the same key."""
+        with self.database.write() as session:
+            key = meta.signing_key(session)
+        return LinkSigner(key, self.settings.public)
+
+    def dispatcher(self) -> Recipient:
+        """Who is told when nobody can be sent."""
+        settings = self.settings
+        return Recipient(
+            RecipientKind.DISPATCHER,
+            DISPATCHER_ID,
+            settings.dispatcher_name,
+            email=settings.dispatcher_email,
+            channels=(Channel.EMAIL,),
+        )
+
+
+def instance_name(role: Role) -> str:
+    """The name of this process."""
+    return f"{role}@{socket.gethostname()}:{os.getpid()}"

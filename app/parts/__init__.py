@@ -1,0 +1,1 @@
+"""One module per role: each imports only what its process needs, so that a role starts, and comes back, quickly."""

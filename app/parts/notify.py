@@ -1,0 +1,37 @@
+"""The notify role: the outbox in, messages on channels out."""
+
+from collections.abc import Mapping
+
+from app.house import House, Part
+from domain.messages import Channel
+from notify.channels.base import ChannelAdapter
+from notify.channels.sandbox import SandboxChannel
+from notify.sender import Sender
+from store.outbox import SqlOutbox
+from store.sandbox import SqlSandbox
+
+
+def build(house: House) -> Part:
+    trouble: list[str | None] = [None]
+    outbox = SqlOutbox(house.database, house.clock, house.signer(), house.dispatcher(), house.instance)
+    sender = Sender(outbox, channels(house), house.clock, trouble=lambda line: trouble.__setitem__(0, line))
+    return Part(sender.run, lambda: {"trouble": trouble[0]})
+
+
+def channels(house: House) -> Mapping[Channel, ChannelAdapter]:
+    """A provider where settings name one, else the sandbox."""
+    settings, box = house.settings, SqlSandbox(house.database, house.clock)
+    sms: ChannelAdapter = SandboxChannel(Channel.SMS, box)
+    email: ChannelAdapter = SandboxChannel(Channel.EMAIL, box)
+    if settings.twilio_account_sid:
+        from notify.channels.twilio_sms import TwilioAccount, TwilioSms
+
+        account = TwilioAccount(
+            settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_from, settings.twilio_base_url
+        )
+        sms = TwilioSms(account, status_callback=f"{settings.public}/hooks/twilio/status")
+    if settings.smtp_url:
+        from notify.channels.email_smtp import SmtpEmail, parse_smtp_url
+
+        email = SmtpEmail(parse_smtp_url(settings.smtp_url), house.clock, mail_from=settings.mail_from)
+    return {Channel.SMS: sms, Channel.EMAIL: email}
