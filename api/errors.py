@@ -1,7 +1,7 @@
 """The only place that knows HTTP codes: every error becomes RFC 9457 problem+json, or for a browser a page.
 
-NotFound 404 · IllegalTransition 409 with the legal moves · other Conflict 409 · SourceError and validation 422 with
-file, line and key · Unauthorized 401 · Forbidden 403 · LogUnavailable, StoreUnavailable 503 with Retry-After
+NotFound 404 · Gone 410 · IllegalTransition 409 with the legal moves · other Conflict 409 · SourceError and validation
+422 with file, line and key · Unauthorized 401 · Forbidden 403 · LogUnavailable, StoreUnavailable 503 with Retry-After
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +32,10 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
 
 log = structlog.get_logger()
+
+
+class Gone(PrevenantError):
+    """A link whose thing is over for good."""
 
 
 class Unauthorized(PrevenantError):
@@ -67,6 +71,8 @@ def problem_of(exc: Exception) -> Problem:
             return Problem(401, "Unauthorized", str(exc), headers={"WWW-Authenticate": "Bearer"})
         case Forbidden():
             return Problem(403, "Forbidden", str(exc))
+        case Gone():
+            return Problem(410, "Gone", str(exc))
         case NotFound():
             return Problem(404, "Not found", str(exc))
         case IllegalTransition():

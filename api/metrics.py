@@ -10,12 +10,13 @@ from prometheus_client.core import (
     Metric,
 )
 from prometheus_client.registry import Collector
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from api.services import Services
-from domain.faults import EpisodeState
-from store.tables import DeadLetter, Fault, Message, Ticket
+from domain.faults import TransitionState
+from domain.messages import MessageState
+from store.tables import DeadLetter, Fault, Message, Ticket, TimelineEntry
 
 BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
@@ -38,20 +39,22 @@ class SqlCollector(Collector):
 def _from_tables(session: Session) -> Iterator[Metric]:
     transitions = CounterMetricFamily("prevenant_fault_transitions", "Transitions of episodes", labels=["state"])
     fired = session.scalar(select(func.count(Fault.id))) or 0
-    resolved = session.scalar(select(func.count(Fault.id)).where(Fault.state == "resolved")) or 0
+    # One that flaps has ended before, and its row is firing again: a counter takes nothing back.
+    ended = or_(Fault.state == TransitionState.RESOLVED, Fault.flapping)
+    resolved = session.scalar(select(func.count(Fault.id)).where(ended)) or 0
     flapping = session.scalar(select(func.count(Fault.id)).where(Fault.flapping)) or 0
-    for state, count in ((EpisodeState.FIRING, fired), ("resolved", resolved), ("flapping", flapping)):
+    for state, count in (
+        (TransitionState.FIRING, fired),
+        (TransitionState.RESOLVED, resolved),
+        (TransitionState.FLAPPING, flapping),
+    ):
         transitions.add_metric([state], count)
     yield transitions
     tickets = CounterMetricFamily("prevenant_tickets", "Tickets opened", labels=["cause"])
     for cause, count in session.execute(select(Ticket.cause, func.count()).group_by(Ticket.cause)):
         tickets.add_metric([cause], count)
     yield tickets
-    messages = CounterMetricFamily("prevenant_messages", "Messages by where they stand", labels=["channel", "state"])
-    per_state = select(Message.channel, Message.state, func.count()).group_by(Message.channel, Message.state)
-    for channel, state, count in session.execute(per_state):
-        messages.add_metric([channel or "none", state], count)
-    yield messages
+    yield _messages(session)
     letters = CounterMetricFamily("prevenant_dead_letters", "Bad input", labels=["reason"])
     for reason, count in session.execute(
         select(DeadLetter.reason, func.sum(DeadLetter.count)).group_by(DeadLetter.reason)
@@ -69,6 +72,27 @@ def _from_tables(session: Session) -> Iterator[Metric]:
     yield _histogram(
         "prevenant_notification_seconds", "Sample received to provider accepted", session.execute(told).all()
     )
+
+
+def _messages(session: Session) -> Metric:
+    """How often a message came to a state, as timelines have it: rows of messages move on, and counters never fall.
+
+    `delivered` is where a message stays, so its row tells; channels that deliver at once write no entry of it.
+    """
+    family = CounterMetricFamily("prevenant_messages", "Messages by state they came to", labels=["channel", "state"])
+    states = {f"message_{state}": state for state in MessageState if state is not MessageState.DELIVERED}
+    entries = (
+        select(TimelineEntry.kind, TimelineEntry.detail["channel"].as_string().label("channel"))
+        .where(TimelineEntry.kind.in_(states))
+        .subquery()
+    )
+    came = select(entries.c.kind, entries.c.channel, func.count()).group_by(entries.c.kind, entries.c.channel)
+    for kind, channel, count in session.execute(came):
+        family.add_metric([channel or "none", states[kind]], count)
+    stayed = select(Message.channel, func.count()).where(Message.state == MessageState.DELIVERED)
+    for channel, count in session.execute(stayed.group_by(Message.channel)):
+        family.add_metric([channel or "none", MessageState.DELIVERED], count)
+    return family
 
 
 def _from_reports(house: Services) -> Iterator[Metric]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from sqlalchemy import Select, literal, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from api.ids import LARGEST
 from domain.errors import SourceError
 from store.tables.base import UtcDateTime
 
@@ -92,4 +93,6 @@ def _typed(text: Any, column: InstrumentedAttribute[Any]) -> Any:
         return literal(datetime.fromisoformat(text), column.type)
     if not isinstance(text, column.type.python_type):
         raise TypeError(f"{text!r} does not fit {column.key}")
+    if isinstance(text, int) and not 0 <= text <= LARGEST:
+        raise ValueError(f"{text!r} is no number of a row")
     return literal(text, column.type)

@@ -24,8 +24,7 @@ from app.surface import Surface, Unreachable
 from domain.clock import SimulatedClock, parse_clock
 from domain.errors import ConfigError, PrevenantError
 
-ONCE_TIMEOUT_S = 112.0
-READY_TIMEOUT_S = 40.0
+READY_TIMEOUT_S = 60.0
 START_UP = timedelta(seconds=12)
 """The day begins when the service is likely to be up."""
 HOME_FLEET = Path("examples/home_fleet")
@@ -48,7 +47,9 @@ def run_demo(settings: Settings, *, once: bool, as_json: bool) -> int:
             narrator = Narrator(console, surface)
             narrator.greet(environment)
             try:
-                finished = _follow(narrator, surface, scenario, deadline=began + ONCE_TIMEOUT_S if once else None)
+                finished = _follow(
+                    narrator, surface, scenario, deadline=began + settings.demo_limit_s if once else None
+                )
             except KeyboardInterrupt:
                 if once:
                     raise
@@ -58,7 +59,7 @@ def run_demo(settings: Settings, *, once: bool, as_json: bool) -> int:
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))  # noqa: T201
     if once and not finished:
-        raise DemoFailed(f"the story was not complete after {ONCE_TIMEOUT_S:.0f} s")
+        raise DemoFailed(f"the story was not complete after {settings.demo_limit_s:.0f} s")
     return 0
 
 

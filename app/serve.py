@@ -21,7 +21,7 @@ from app.supervisor import Child, Supervisor
 from domain.errors import ConfigError
 from store.nats_server import NatsServer
 
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 120.0
 
 log = structlog.get_logger()
 

@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     log_level: str = "info"
     nats_sync_always: bool = False
     """The embedded log also survives a power cut, at the price of one disk write for each message."""
+    demo_limit_s: float = Field(112.0, gt=0)
+    """How long `prevenant demo --once` may take."""
     snapshot_every_s: float = Field(30.0, gt=0)
 
     def check(self) -> None:

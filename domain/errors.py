@@ -2,6 +2,7 @@
 
 PrevenantError
 ├── ConfigError            a setting is missing or wrong
+│   └── TooLargeForLog     the log's server takes no message as large as this one needs
 ├── SourceError            a manifest, rule or recording is wrong: carries file, line, key and the cure
 ├── NotFound               no such device, ticket, visit …
 ├── Conflict               the thing is there, but not in a state that allows this
@@ -25,6 +26,14 @@ class PrevenantError(Exception):
 
 class ConfigError(PrevenantError):
     """A setting is missing or wrong."""
+
+
+class TooLargeForLog(ConfigError):
+    """What was offered can never be kept, however often it is offered; nothing of it was added. `item` is the entry."""
+
+    def __init__(self, item: object, *, size: int, limit: int) -> None:
+        self.item, self.size, self.limit = item, size, limit
+        super().__init__(f"a log entry of {size} bytes does not fit the log's limit of {limit}")
 
 
 class SourceError(PrevenantError):

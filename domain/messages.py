@@ -77,6 +77,9 @@ def audience(stage: MessageStage) -> RecipientKind:
 OPENINGS = frozenset({MessageStage.OPENING, MessageStage.OPENING_AFTER_REMOTE_TRY})
 """The stages by which a person first hears of a fault."""
 
+BAD_NEWS = OPENINGS | {MessageStage.UNSTABLE, MessageStage.RELAPSED}
+"""The stages that tell a person of a fault, at first or again."""
+
 OUTGOING = frozenset({MessageState.HELD, MessageState.READY, MessageState.SUBMITTING, MessageState.IN_DOUBT})
 """States from which a message may still go out."""
 

@@ -8,16 +8,16 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Event
-from typing import Protocol
+from typing import Protocol, TypeVar
 from uuid import uuid4
 
 import structlog
 
-from domain.errors import LogUnavailable
+from domain.errors import LogUnavailable, TooLargeForLog
 from domain.intake import RawUplink
 from domain.telemetry import LogEntry, Uplink, partition_of
 from ingest.book import Book, Receipt
-from ingest.decode import Answer, Decoded, dead_letter, decode
+from ingest.decode import MAX_PAYLOAD_BYTES, Answer, Decoded, dead_letter, decode
 from ingest.intake import Delivery, Intake
 from ingest.ledger import ReadingLog, Registry
 from ingest.topics import Address, Kind, Misaddressed, Reason, address
@@ -29,6 +29,9 @@ MAX_BYTES = 256 * 1024
 MAX_WAIT_S = 0.02
 RETRY_S = 0.5
 BETWEEN_TIMEOUT_S = 5.0
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 Hold = Callable[[], Callable[[], None]]
 """Holds a message's acknowledgement back for one part of it; what it returns is called when that part is dealt with."""
@@ -47,6 +50,8 @@ class Batch:
     entries: defaultdict[int, list[LogEntry]] = field(default_factory=lambda: defaultdict(list))
     kept: defaultdict[str, list[RawUplink]] = field(default_factory=lambda: defaultdict(list))
     receipts: list[Receipt] = field(default_factory=list)
+    origins: dict[int, tuple[str, Delivery, Receipt]] = field(default_factory=dict)
+    """By the `id` of what is in `entries` or `kept`: the device, and the message it came in."""
     readings: int = 0
     bytes: int = 0
     first_at: float = field(default_factory=time.monotonic)
@@ -55,6 +60,14 @@ class Batch:
     def full(self) -> bool:
         """Whether it should go."""
         return self.readings >= MAX_READINGS or self.bytes >= MAX_BYTES or len(self.receipts) >= MAX_READINGS
+
+    def drop(self, item: object) -> tuple[str, Delivery, Receipt]:
+        """Leave an entry or a raw message out; returns its origin."""
+        if isinstance(item, Uplink):
+            self.readings -= readings_in(item)
+        _take_out(self.entries, item)
+        _take_out(self.kept, item)
+        return self.origins.pop(id(item))
 
 
 @dataclass(slots=True)
@@ -155,10 +168,8 @@ class Batcher:
 
     def _append(self, batch: Batch, msg_id: str) -> bool:
         try:
-            if batch.entries:
-                self._log.append(batch.entries, msg_id=msg_id)
-            if batch.kept:
-                self._log.keep_unknown(batch.kept, msg_id=msg_id)
+            while not self._offer(batch, msg_id):
+                pass  # again without what was too large
         except LogUnavailable as exc:
             if self.trouble is None:
                 log.warning("log_refuses", reason=str(exc))
@@ -167,6 +178,18 @@ class Batcher:
         if self.trouble is not None:
             log.info("log_takes_again", waiting=len(self._intake))
         self.trouble = None
+        return True
+
+    def _offer(self, batch: Batch, msg_id: str) -> bool:
+        try:
+            if batch.entries:
+                self._log.append(batch.entries, msg_id=msg_id)
+            if batch.kept:
+                self._log.keep_unknown(batch.kept, msg_id=msg_id)
+        except TooLargeForLog as exc:
+            device_id, delivery, receipt = batch.drop(exc.item)
+            self._bury(delivery, receipt, device_id, Reason.TOO_LARGE, str(exc))
+            return False
         return True
 
     def _add(self, batch: Batch, delivery: Delivery) -> None:
@@ -200,6 +223,7 @@ class Batcher:
             return
         if decoded.uplink is not None and not delivery.retained:
             batch.entries[partition_of(device.id, self._partitions)].append(decoded.uplink)
+            batch.origins[id(decoded.uplink)] = (device.id, delivery, receipt)
             batch.readings += readings_in(decoded.uplink)
         note(
             decoded,
@@ -213,6 +237,11 @@ class Batcher:
 
     def _keep(self, batch: Batch, delivery: Delivery, receipt: Receipt, place: Address, *, registered: bool) -> None:
         """What nobody registered waits an hour; what was registered a moment ago waits for its place in the log."""
+        if (size := len(delivery.payload)) > MAX_PAYLOAD_BYTES:
+            if not delivery.retained:
+                detail = f"{size} bytes; at most {MAX_PAYLOAD_BYTES} are taken"
+                self._bury(delivery, receipt, place.device_id, Reason.TOO_LARGE, detail)
+            return
         if not registered and not delivery.retained:
             self._bury(
                 delivery, receipt, place.device_id, Reason.UNKNOWN_DEVICE, "no device with this id is registered"
@@ -220,6 +249,7 @@ class Batcher:
         if place.kind is not Kind.ANSWER and not (delivery.retained and place.kind is Kind.TELEMETRY):
             raw = RawUplink(delivery.topic, delivery.payload, delivery.received_at)
             batch.kept[place.device_id].append(raw)
+            batch.origins[id(raw)] = (place.device_id, delivery, receipt)
             self.counts.kept += 1
 
     def _bury(self, delivery: Delivery, receipt: Receipt, device_id: str, reason: Reason, detail: str) -> None:
@@ -255,3 +285,10 @@ def note(
 def readings_in(uplink: Uplink) -> int:
     """How many readings it holds."""
     return sum(len(sample.values) for sample in uplink.samples)
+
+
+def _take_out(groups: dict[K, list[V]], item: object) -> None:
+    for key, group in list(groups.items()):
+        group[:] = [other for other in group if other is not item]
+        if not group:
+            del groups[key]

@@ -9,7 +9,10 @@ from domain.telemetry import LogEntry
 
 
 class ReadingLog(Protocol):
-    """Where readings go. Every method raises LogUnavailable."""
+    """Where readings go. Every method raises LogUnavailable.
+
+    Those that add raise TooLargeForLog for an item (entry or raw message) that will never fit, and have added nothing.
+    """
 
     def append(self, batches: Mapping[int, Sequence[LogEntry]], *, msg_id: str) -> Mapping[int, int]:
         """Returns once every partition's log holds its entries; the same `msg_id` again adds nothing."""

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from domain.faults import Severity, Stage
-from domain.messages import OPENINGS, REACHED, Channel, MessageStage, MessageState, RecipientKind, Refusal
+from domain.messages import BAD_NEWS, REACHED, Channel, MessageStage, MessageState, RecipientKind, Refusal
 from domain.outbox import Pending
 from domain.tickets import VisitState
 
@@ -53,8 +53,7 @@ Check = Callable[[Pending, datetime], Verdict | None]
 DOUBT_PATIENCE = timedelta(minutes=30)
 """How long good news waits to learn whether the bad news was received."""
 
-_ABOUT_A_FAULT = OPENINGS | {MessageStage.UNSTABLE, MessageStage.RELAPSED}
-_ABOUT_AN_OPEN_TICKET = _ABOUT_A_FAULT | {
+_ABOUT_AN_OPEN_TICKET = BAD_NEWS | {
     MessageStage.VISIT_NONE_FREE,
     MessageStage.CALL_PROMISED,
     MessageStage.NO_TECHNICIAN,
@@ -108,7 +107,7 @@ def _only_channel(pending: Pending) -> Channel | None:
 def still_true(pending: Pending, now: datetime) -> Verdict | None:
     """What it says must be so now, not when it was planned."""
     brief, stage = pending.brief, pending.stage
-    if stage in _ABOUT_A_FAULT and not brief.still_firing:
+    if stage in BAD_NEWS and not brief.still_firing:
         return Suppress(Refusal.NO_LONGER_TRUE, "the fault was gone before anybody was told")
     if stage in _ABOUT_AN_OPEN_TICKET and not brief.ticket_open:
         return Suppress(Refusal.NO_LONGER_TRUE, "the ticket is closed")
@@ -127,7 +126,7 @@ def still_true(pending: Pending, now: datetime) -> Verdict | None:
 def may_reach_customers(pending: Pending, now: datetime) -> Verdict | None:  # noqa: ARG001
     """The rule must be live, and the device not muted, for a customer to be told of a fault."""
     brief = pending.brief
-    if pending.stage not in _ABOUT_A_FAULT:
+    if pending.stage not in BAD_NEWS:
         return None
     if brief.rule_stage is not Stage.LIVE:
         return Suppress(Refusal.NOT_LIVE, f"the rule is {brief.rule_stage}, so it speaks to no customer")
@@ -139,7 +138,7 @@ def may_reach_customers(pending: Pending, now: datetime) -> Verdict | None:  # n
 def evidence_fresh(pending: Pending, now: datetime) -> Verdict | None:  # noqa: ARG001
     """Nobody is told of a fault that was old news when we heard of it."""
     brief = pending.brief
-    if pending.stage in _ABOUT_A_FAULT and brief.evidence_age_s > brief.max_evidence_age_s:
+    if pending.stage in BAD_NEWS and brief.evidence_age_s > brief.max_evidence_age_s:
         minutes = round(brief.evidence_age_s / 60)
         return Suppress(Refusal.STALE_EVIDENCE, f"the evidence was {minutes} min old when it was received")
     return None

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from domain.clock import parse_iso
 from domain.faults import Severity, Stage
 from domain.links import LinkSigner, Purpose
-from domain.messages import OPENINGS, REACHED, Channel, MessageStage, MessageState, RecipientKind
+from domain.messages import BAD_NEWS, REACHED, Channel, MessageStage, MessageState, RecipientKind
 from domain.outbox import Brief
 from domain.people import Recipient
 from domain.tickets import OPEN_STATES, VisitState
@@ -34,7 +34,6 @@ from store.tables import (
 HOUSE_NAME = "Prevenant"
 """Who writes when a product names no maker."""
 
-_TELLING = (*OPENINGS, MessageStage.UNSTABLE, MessageStage.RELAPSED)
 _GOOD_NEWS = (MessageStage.RESOLVED, MessageStage.FALSE_ALARM)
 _UNDER_WAY = (VisitState.OFFERED, VisitState.ACCEPTED, VisitState.EN_ROUTE, VisitState.ON_SITE, VisitState.PAUSED)
 
@@ -55,7 +54,7 @@ class BriefWriter:
         opening = _opening(session, message)
         return Brief(
             recipient=self._recipient(session, message, device=device),
-            sender=_sender(session, product),
+            sender=sender_of(session, product),
             ticket_id=ticket.id,
             ticket_open=ticket.state in OPEN_STATES,
             link=self._link(message, visit),
@@ -97,7 +96,7 @@ def _moment(text: str | None) -> datetime | None:
     return parse_iso(text) if text else None
 
 
-def _sender(session: Session, product: Product | None) -> str:
+def sender_of(session: Session, product: Product | None) -> str:
     if product is None or not product.maker:
         return HOUSE_NAME
     maker = session.get(Maker, product.maker)
@@ -173,7 +172,7 @@ def _opening(session: Session, message: Message) -> Message | None:
     if message.stage == MessageStage.VISIT_CANCELLED:
         offers = to_this_person.where(Message.stage == MessageStage.VISIT_OFFER, Message.visit_id == message.visit_id)
         return session.scalars(offers.order_by(Message.id.desc())).first()
-    told = to_this_person.where(Message.stage.in_(_TELLING))
+    told = to_this_person.where(Message.stage.in_(BAD_NEWS))
     if message.stage in _GOOD_NEWS:
         closing = to_this_person.where(Message.stage.in_(_GOOD_NEWS), Message.state.in_(tuple(REACHED)))
         last = session.scalars(closing.order_by(Message.id.desc()).limit(1)).first()

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from domain.errors import ConfigError
+from domain.errors import ConfigError, TooLargeForLog
 from domain.telemetry import DeviceChanged, DeviceDeleted, LogEntry, RuleActivated, RuleRetired, Sample, Tick, Uplink
 
 VERSION = 1
@@ -35,16 +35,24 @@ def decode(data: bytes) -> tuple[LogEntry, ...]:
 
 
 def chunks(entries: Sequence[LogEntry], limit: int) -> Iterator[bytes]:
-    """`entries` as log messages of at most `limit` bytes, in order; an uplink that is too long alone is cut in two."""
+    """`entries` as log messages of at most `limit` bytes, in order; an uplink that is too long alone is cut in two.
+
+    Raises TooLargeForLog with the entry that cannot be cut small enough.
+    """
     data = encode(entries)
     if len(data) <= limit:
         yield data
         return
     halves = _halves(entries)
     if not halves:
-        raise ConfigError(f"a log entry of {len(data)} bytes does not fit the log's limit of {limit}")
+        raise TooLargeForLog(entries[0], size=len(data), limit=limit)
     for half in halves:
-        yield from chunks(half, limit)
+        try:
+            yield from chunks(half, limit)
+        except TooLargeForLog as exc:
+            if len(entries) == 1:  # it was a part of this one
+                exc.item = entries[0]
+            raise
 
 
 def _halves(entries: Sequence[LogEntry]) -> tuple[Sequence[LogEntry], ...]:

@@ -12,6 +12,7 @@ import nats.errors
 import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from domain.errors import LogUnavailable
@@ -25,6 +26,8 @@ READ_AHEAD_BYTES = 4 * 1024 * 1024
 _HEARTBEAT_S = 5.0
 _EXPIRES_S = 30.0
 _IDLE_S = 30.0
+_PATIENCE_S = 10.0
+"""A busy server takes its time over a new consumer. One that is lost shows in the connection, and at once."""
 _GOES_ON = ("404", "408")
 _NANO = 1_000_000_000
 
@@ -76,12 +79,12 @@ class Feed:
 
     def _await_messages(self, wait_s: float) -> None:
         deadline = time.monotonic() + wait_s
-        patience = max(deadline, time.monotonic() + self._client.timeout_s)
+        patience = max(deadline, time.monotonic() + max(_PATIENCE_S, self._client.timeout_s))
         while not self._buffer:
             if self._trouble:
                 raise LogUnavailable(self._trouble)
             # Until the consumer has caught up once, an empty buffer does not mean that the log holds nothing.
-            left = (deadline if self._level or not self._client.usable else patience) - time.monotonic()
+            left = (deadline if self._level or self._client.away else patience) - time.monotonic()
             if left <= 0:
                 if self._level and self._client.usable:
                     return
@@ -118,8 +121,9 @@ class Feed:
     async def _follow(self) -> None:
         if not self._client.usable:
             raise nats.errors.ConnectionClosedError
-        nc, js = self._client.nc, self._client.js
-        await self._check_range()
+        nc = self._client.nc
+        js = nc.jetstream(timeout=max(_PATIENCE_S, self._client.timeout_s))
+        await self._check_range(js)
         inbox = nc.new_inbox()
         subscription = await nc.subscribe(inbox)
         consumer = ""
@@ -135,8 +139,8 @@ class Feed:
                 if consumer:
                     await nc.publish(f"$JS.API.CONSUMER.DELETE.{self._stream}.{consumer}")
 
-    async def _check_range(self) -> None:
-        state = (await self._client.js.stream_info(self._stream)).state
+    async def _check_range(self, js: JetStreamContext) -> None:
+        state = (await js.stream_info(self._stream)).state
         if self._fetched > state.last_seq:
             self._trouble = (
                 f"the log ends at {state.last_seq}, before position {self._fetched}: it was replaced by another one"

@@ -14,6 +14,7 @@ from nats.js.api import DiscardPolicy, Header, RetentionPolicy, StorageType, Str
 from nats.js.errors import BadRequestError, NotFoundError
 
 from domain.clock import to_ms
+from domain.errors import TooLargeForLog
 from domain.intake import RawUplink
 from domain.telemetry import LogBatch, LogEntry, Tick, Uplink
 from store.codec import chunks, decode
@@ -70,14 +71,15 @@ class JetStreamLog:
         """Add to each partition, and return its newest sequence once the log keeps it all.
 
         Raises LogUnavailable when that is not certain: offer the same again under the same `msg_id`, then what is there
-        already is not added twice (within ten minutes).
+        already is not added twice (within ten minutes). Raises TooLargeForLog, before anything is added, with one entry
+        that the server will never take.
         """
 
         async def work() -> dict[int, int]:
-            limit = self._client.nc.max_payload - _OVERHEAD
+            payloads = {partition: list(chunks(entries, self._limit())) for partition, entries in batches.items()}
             jobs = [
-                self._publish(f"readings.{partition}", list(chunks(entries, limit)), f"{msg_id}.{partition}")
-                for partition, entries in batches.items()
+                self._publish(f"readings.{partition}", parts, f"{msg_id}.{partition}")
+                for partition, parts in payloads.items()
             ]
             return dict(zip(batches, await _all(jobs), strict=True))
 
@@ -123,13 +125,14 @@ class JetStreamLog:
             feed.stop()
 
     def keep_unknown(self, messages: Mapping[str, Sequence[RawUplink]], *, msg_id: str) -> None:
-        """Keep for an hour what devices sent that nobody has registered, by device id. Raises LogUnavailable."""
+        """Keep for an hour what devices sent that nobody has registered, by device id. Raises as `append` does."""
 
         async def work() -> None:
-            jobs = [
-                self._publish(subject, [_pack(message) for message in kept], f"{msg_id}.{subject}")
-                for subject, kept in ((_unknown(device_id), kept) for device_id, kept in messages.items())
-            ]
+            limit = self._limit()
+            payloads = {
+                _unknown(device_id): [_pack(message, limit) for message in kept] for device_id, kept in messages.items()
+            }
+            jobs = [self._publish(subject, parts, f"{msg_id}.{subject}") for subject, parts in payloads.items()]
             await _all(jobs)
 
         self._client.call(work)
@@ -186,6 +189,9 @@ class JetStreamLog:
     def _feed(self, partition: int, after: int) -> Feed:
         subject = f"readings.{partition}"
         return Feed(self._client, stream=READINGS, subject=subject, after=after, changed=self._changed)
+
+    def _limit(self) -> int:
+        return self._client.nc.max_payload - _OVERHEAD
 
     async def _publish(self, subject: str, payloads: Sequence[bytes], msg_id: str) -> int:
         sequence = 0
@@ -275,8 +281,11 @@ def _unknown(device_id: str) -> str:
     return f"unknown.{blake2b(device_id.encode(), digest_size=16).hexdigest()}"
 
 
-def _pack(message: RawUplink) -> bytes:
-    return msgspec.msgpack.encode((message.topic, message.payload, message.received_at))
+def _pack(message: RawUplink, limit: int) -> bytes:
+    data = msgspec.msgpack.encode((message.topic, message.payload, message.received_at))
+    if len(data) > limit:
+        raise TooLargeForLog(message, size=len(data), limit=limit)
+    return data
 
 
 def _unpack(data: bytes) -> RawUplink:

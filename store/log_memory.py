@@ -7,18 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from domain.clock import to_ms
-from domain.errors import LogUnavailable
+from domain.errors import LogUnavailable, TooLargeForLog
 from domain.intake import RawUplink
 from domain.telemetry import LogBatch, LogEntry, Uplink
-from store.codec import decode, encode
+from store.codec import chunks, decode, encode
 
 
 class MemoryLog:
-    """A log that forgets at the end of the process. `down` refuses everything, `slow_s` delays each append."""
+    """A log that forgets at the end of the process. `down` refuses everything, `slow_s` delays each append, `largest`
+    is the size of message that it takes (when set)."""
 
     def __init__(self) -> None:
         self.down = False
         self.slow_s = 0.0
+        self.largest: int | None = None
         self._messages: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
         self._sequences: dict[str, int] = {}
         self._unknown: dict[str, list[tuple[int, RawUplink]]] = defaultdict(list)
@@ -31,6 +33,9 @@ class MemoryLog:
             time.sleep(self.slow_s)
         with self._changed:
             self._check()
+            if self.largest is not None:
+                for entries in batches.values():
+                    list(chunks(entries, self.largest))
             for partition, entries in batches.items():
                 key = f"{msg_id}.{partition}"
                 if key not in self._sequences:
@@ -73,6 +78,9 @@ class MemoryLog:
         """As `JetStreamLog.keep_unknown`."""
         with self._changed:
             self._check()
+            for message in (message for kept in messages.values() for message in kept):
+                if self.largest is not None and len(message.payload) > self.largest:
+                    raise TooLargeForLog(message, size=len(message.payload), limit=self.largest)
             for device_id, kept in messages.items():
                 if f"{msg_id}.{device_id}" not in self._sequences:
                     self._newest += 1

@@ -58,6 +58,11 @@ class NatsClient:
         """Connected and prepared."""
         return self._usable.is_set() and self.nc.is_connected
 
+    @property
+    def away(self) -> bool:
+        """Known to be lost, or closed. While the first connection is still being made it is neither this nor usable."""
+        return not self.usable and (self._warned or self._closing)
+
     def call(self, work: Callable[[], Coroutine[Any, Any, T]], *, timeout_s: float | None = None) -> T:
         """Run `work` in the loop. Raises LogUnavailable when the server is away or does not answer."""
         limit = self.timeout_s if timeout_s is None else timeout_s
@@ -138,9 +143,9 @@ class NatsClient:
     async def _on_disconnected(self) -> None:
         self._usable.clear()
         self.lost.set()
-        self._on_change(False)  # noqa: FBT003
         if not self._closing:
             self._warn("connection lost")
+        self._on_change(False)  # noqa: FBT003
 
     async def _on_error(self, exc: Exception) -> None:
         if not self._closing:

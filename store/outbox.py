@@ -32,12 +32,13 @@ from domain.tickets import Announce
 from store import deliveries, events, timeline
 from store.briefs import BriefWriter
 from store.database import Database
+from store.locking import locked
 from store.tables import Message, Meta, RuleVersion, Ticket, TimelineEntry
 from store.upsert import insert_once
 
 SENDING_PAUSED = "sending_paused"
 """Meta key; any value but these means that nothing goes out."""
-_NOT_PAUSED = (None, "", "0", "false")
+NOT_PAUSED = (None, "", "0", "false")
 
 DISPATCHER_ID = "dispatcher"
 TAKE_LEASE_S = 5.0
@@ -109,7 +110,9 @@ def receipt(session: Session, told: Receipt, *, now: datetime, message_id: int |
     A receipt proves that a submission of unknown outcome was taken, so it also ends a doubt. One that says that the
     address will never do sends the message on to the person's next channel.
     """
-    message = session.get(Message, message_id) if message_id else _by_provider_id(session, told.provider_id)
+    which = Message.id == message_id if message_id else Message.provider_id == told.provider_id
+    # Two receipts at once: the second looks at what the first has made of the message.
+    message = session.scalars(locked(select(Message).where(which))).first()
     if message is None or (message.provider_id and message.provider_id != told.provider_id):
         return False
     state = MessageState(message.state)
@@ -123,10 +126,6 @@ def receipt(session: Session, told: Receipt, *, now: datetime, message_id: int |
         deliveries.refuse_channel(session, message, refusal=told.refusal, provider_id=told.provider_id, at=now)
         deliveries.on_to_the_next_channel(message)
     return True
-
-
-def _by_provider_id(session: Session, provider_id: str) -> Message | None:
-    return session.scalars(select(Message).where(Message.provider_id == provider_id)).first()
 
 
 class SqlOutbox:
@@ -149,7 +148,7 @@ class SqlOutbox:
         """Whether an operator has stopped all sending."""
         with self._database.read() as session:
             row = session.get(Meta, SENDING_PAUSED)
-            return (row.value if row else None) not in _NOT_PAUSED
+            return (row.value if row else None) not in NOT_PAUSED
 
     def take(self) -> Pending | None:
         """Lease the most urgent message that is due, with its facts; None if there is none."""

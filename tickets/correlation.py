@@ -13,7 +13,7 @@ from domain.tickets import Effect, TicketCause, TicketState, VisitWanted, WorkOr
 from store import due, timeline
 from store.locking import locked
 from store.tables import Device, Fault, RuleVersion, Ticket, WorkOrder
-from tickets.faults import SURFACING, record_end, record_firing, record_flapping, stage_of, version_of
+from tickets.faults import SURFACING, fresh_of_ticket, record_end, record_firing, record_flapping, stage_of, version_of
 from tickets.lifecycle import find_ticket, is_open, muted_until, open_new, open_with_key, playbook_of, reopen, tell
 from tickets.recovery import on_fault_end
 from tickets.steps import plan_lasting_visit, retell, start, tried_command
@@ -106,7 +106,7 @@ def _attach(
     _join(session, ticket, fault, now=now)
     plan_lasting_visit(session, ticket, now=now)
     effects = retell(session, ticket, now=now)
-    if healthy and _called_off(session, ticket):
+    if healthy and _called_off(session, ticket) and fresh_of_ticket(session, ticket.id):
         effects.append(VisitWanted(ticket.id, playbook_of(session, ticket).visit.skill, f"rule:{fault.rule}"))
     return effects
 

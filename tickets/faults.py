@@ -104,6 +104,11 @@ def is_stale(session: Session, fault: Fault) -> bool:
     return (fault.received_at - fault.fired_at).total_seconds() > limit_s
 
 
+def fresh_of_ticket(session: Session, ticket_id: int) -> list[Fault]:
+    """Firing faults on which somebody may be contacted, sent, or a command given, without a person's word."""
+    return [fault for fault in firing_of_ticket(session, ticket_id) if not is_stale(session, fault)]
+
+
 def _evidence(session: Session, transition: Transition) -> dict[str, Any]:
     version = session.get(RuleVersion, (transition.rule, transition.version))
     when = version.body.get("when") if version else None

@@ -11,11 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain.faults import Stage
-from domain.messages import REACHED, RecipientKind
+from domain.messages import BAD_NEWS, REACHED, RecipientKind
 from domain.tickets import CommandState, TicketCause, TicketState, VisitState
 from store.tables import Command, Fault, Message, Ticket, Visit
 from tickets.faults import FALSE_ALARM
-from tickets.told import OPENINGS
 
 Row = TypeVar("Row", Fault, Command, Visit)
 
@@ -76,6 +75,15 @@ def kpis(session: Session, *, since: datetime, until: datetime) -> list[dict[str
         )
     ).all()
     return [asdict(figure) for figure in figures(cases, faults)]
+
+
+def proactive(session: Session, *, since: datetime, until: datetime) -> dict[str, Any]:
+    """The headline alone, which every page of the desk shows, over tickets opened in [since, until)."""
+    window = (Ticket.opened_at >= since, Ticket.opened_at < until)
+    tickets = session.scalars(select(Ticket).where(*window).order_by(Ticket.id)).all()
+    ids = select(Ticket.id).where(*window)
+    faults = _by_ticket(session.scalars(select(Fault).where(Fault.ticket_id.in_(ids))))
+    return asdict(proactive_rate([Case(ticket, faults.get(ticket.id, []), (), (), None) for ticket in tickets]))
 
 
 def figures(cases: Sequence[Case], faults: Sequence[Fault]) -> list[Figure]:
@@ -212,7 +220,7 @@ def _told(session: Session, ids: Any) -> dict[int, datetime]:
     query = select(Message.ticket_id, Message.accepted_at).where(
         Message.ticket_id.in_(ids),
         Message.recipient_kind == RecipientKind.CUSTOMER,
-        Message.stage.in_(OPENINGS),
+        Message.stage.in_(BAD_NEWS),
         Message.state.in_(REACHED),
         Message.accepted_at.is_not(None),
     )

@@ -215,7 +215,9 @@ def _complaint(session: Session, customer: Customer, *, device_id: str | None, a
 def _likely_device(session: Session, customer_id: str) -> str | None:
     """Which of their products they mean: one with a fault, else the one heard of last."""
     devices: Sequence[Device] = session.scalars(
-        select(Device).where(Device.customer_id == customer_id).order_by(Device.last_seen.desc(), Device.id)
+        select(Device)
+        .where(Device.customer_id == customer_id)
+        .order_by(Device.last_seen.desc().nulls_last(), Device.id)
     ).all()
     firing = select(Fault.device_id).where(
         Fault.state == TransitionState.FIRING, Fault.device_id.in_([device.id for device in devices])

@@ -12,7 +12,7 @@ from tickets.commanding import check_args, queue_command
 from tickets.commands import on_answer, on_command_outcome, on_timeout
 from tickets.correlation import on_transition
 from tickets.desk import assign, comment, move, open_by_hand, verdict
-from tickets.figures import kpis
+from tickets.figures import kpis, proactive
 from tickets.lifecycle import close_when_due
 from tickets.mutes import mute, on_mute_end, unmute
 from tickets.playbooks import Playbook, parse_playbook
@@ -34,6 +34,7 @@ __all__ = [
     "on_transition",
     "open_by_hand",
     "parse_playbook",
+    "proactive",
     "queue_command",
     "unmute",
     "verdict",

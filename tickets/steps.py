@@ -13,12 +13,13 @@ from domain.tickets import CommandState, Effect, TicketState, VisitWanted
 from store import due, timeline
 from store.tables import Command, Ticket
 from tickets.commanding import queue_command
-from tickets.faults import firing_of_ticket, is_stale, of_ticket
+from tickets.faults import firing_of_ticket, fresh_of_ticket, of_ticket
 from tickets.lifecycle import find_ticket, is_open, muted_until, playbook_of, shift
 from tickets.playbooks import CommandStep, MessageStep, Playbook, VerifyStep, VisitStep
 from tickets.told import again, announce_opening, kept_quiet
 
 REMOTE_FIX_HELD = timedelta(days=1)
+TOO_OLD = "the evidence is too old to act on"
 AFTER_HEALTHY = timedelta(minutes=1)
 """A step whose time comes while telemetry is healthy waits for the verdict on that, and then this much."""
 
@@ -60,6 +61,9 @@ def begin(session: Session, ticket: Ticket, *, now: datetime) -> list[Effect]:
         case MessageStep() as step:
             return _message(session, ticket, step, playbook, actor=actor, now=now)
         case VisitStep(skill):
+            if not fresh_of_ticket(session, ticket.id):
+                shift(session, ticket, TicketState.PENDING_AGENT, actor=actor, now=now, reason=TOO_OLD)
+                return []
             shift(session, ticket, TicketState.PENDING_VISIT, actor=actor, now=now, reason="hands are needed")
             return [VisitWanted(ticket.id, skill or playbook.visit.skill, asked_by=actor)]
         case None:
@@ -94,13 +98,17 @@ def on_lasting(session: Session, ticket_id: int, *, now: datetime) -> list[Effec
     if later is not None:
         due.schedule(session, "major_visit", ticket.id, at=later)
         return []
+    if not fresh_of_ticket(session, ticket.id):
+        return []
     playbook = playbook_of(session, ticket)
     return [VisitWanted(ticket.id, playbook.visit.skill, asked_by=f"playbook:{playbook.name}")]
 
 
 def plan_lasting_visit(session: Session, ticket: Ticket, *, now: datetime) -> None:
-    """A `major` or worse fault gets a visit after a while, whether or not somebody asks."""
+    """A `major` or worse fault gets a visit after a while, whether or not somebody asks; not one that is old news."""
     if Severity(ticket.severity).rank < Severity.MAJOR.rank or ticket.agents_only:
+        return
+    if not fresh_of_ticket(session, ticket.id):
         return
     onset = min((fault.onset for fault in firing_of_ticket(session, ticket.id)), default=now)
     after = timedelta(seconds=playbook_of(session, ticket).visit.after_s)
@@ -124,9 +132,8 @@ def retell(session: Session, ticket: Ticket, *, now: datetime) -> list[Effect]:
 
 
 def _command(session: Session, ticket: Ticket, step: CommandStep, *, actor: str, now: datetime) -> list[Effect]:
-    stale = all(is_stale(session, fault) for fault in firing_of_ticket(session, ticket.id))
-    if stale:
-        return _no_command(session, ticket, step, "the evidence is too old to act on", actor=actor, now=now)
+    if not fresh_of_ticket(session, ticket.id):
+        return _no_command(session, ticket, step, TOO_OLD, actor=actor, now=now)
     try:
         command = queue_command(
             session,
@@ -160,6 +167,10 @@ def _message(
         return []
     stage, command = opening_stage(session, ticket, now=now)
     effects = announce_opening(session, ticket, stage, now=now, occurrence=again(ticket), command=command)
+    if firing_of_ticket(session, ticket.id) and not fresh_of_ticket(session, ticket.id):
+        # What was announced is withheld with that reason at its release, where everybody can read it.
+        shift(session, ticket, TicketState.PENDING_AGENT, actor=actor, now=now, reason=TOO_OLD)
+        return effects
     shift(session, ticket, TicketState.PENDING_CUSTOMER, actor=actor, now=now, reason="the customer is told")
     if playbook.step(ticket.step + 1) is not None:
         wait = timedelta(seconds=playbook.visit.after_s if step.wait_s is None else step.wait_s)

@@ -7,19 +7,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from domain.messages import OUTGOING, REACHED, MessageStage, MessageState, RecipientKind, Refusal
+from domain.messages import BAD_NEWS, OUTGOING, REACHED, MessageStage, MessageState, RecipientKind, Refusal
 from domain.tickets import Announce, Effect
 from store.tables import Message, Ticket, TimelineEntry
-
-OPENINGS = frozenset(
-    {
-        MessageStage.OPENING,
-        MessageStage.OPENING_AFTER_REMOTE_TRY,
-        MessageStage.UNSTABLE,
-        MessageStage.RELAPSED,
-    }
-)
-"""Stages that tell the customer of the trouble."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +38,7 @@ def told(session: Session, ticket: Ticket) -> Told:
     query = select(Message.state, Message.created_at).where(
         Message.ticket_id == ticket.id,
         Message.recipient_kind == RecipientKind.CUSTOMER,
-        Message.stage.in_(OPENINGS),
+        Message.stage.in_(BAD_NEWS),
     )
     rows = session.execute(query).all()
     return weigh([(MessageState(state), created) for state, created in rows], ticket.announced_at)
@@ -80,7 +70,7 @@ def kept_quiet(session: Session, ticket: Ticket) -> bool:
     openings = select(Message).where(
         Message.ticket_id == ticket.id,
         Message.recipient_kind == RecipientKind.CUSTOMER,
-        Message.stage.in_(OPENINGS),
+        Message.stage.in_(BAD_NEWS),
     )
     last = session.scalar(openings.order_by(Message.id.desc()).limit(1))
     if last is None or last.state != MessageState.SUPPRESSED:

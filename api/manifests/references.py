@@ -15,8 +15,10 @@ from rules.loader import read_rule
 from rules.model import Kind
 from rules.model import Rule as Checked
 from rules.vocabulary import Vocabulary
+from store.notes import in_force
 from store.tables import Customer, Device, Maker, Playbook, Product
 from store.tables.base import Base
+from tickets.playbooks import CommandStep, parse_playbook
 
 _TABLES: Mapping[str, type[Base]] = {
     "maker": Maker,
@@ -65,6 +67,33 @@ class References:
         if vocabulary is None:
             return
         yield from read_rule(document, vocabulary)[1]
+        yield from self._commands_missing(rule.playbook, rule.product, document)
+
+    def _commands_missing(self, playbook: str | None, product: str, document: Document) -> Iterator[SourceError]:
+        """One error for each command that the rule's playbook sends and its product does not declare."""
+        declared = self._commands(product)
+        for name in dict.fromkeys(_sent(self._playbook(playbook))):
+            if name not in declared:
+                known = f"its commands are: {', '.join(declared)}" if declared else "it declares no command"
+                cure = suggest(name, declared) or f"declare it in the product's `commands`; {known}"
+                problem = f"playbook {playbook!r} sends command {name!r}, which product {product!r} does not declare"
+                yield document.error(problem, at=("playbook",), cure=cure)
+
+    def _playbook(self, name: str | None) -> Mapping[str, Any]:
+        """Its body; empty where it is not known or has a mistake of its own."""
+        declared = next((d.content for d in self._declared if d.kind == "playbook" and d.name == name), None)
+        if declared is not None:
+            found: Mapping[str, Any] = declared
+            return found
+        row = self._session.get(Playbook, name) if name else None
+        return row.body if row is not None and ("playbook", name) not in self._names else {}
+
+    def _commands(self, product: str) -> list[str]:
+        declared = next((d.content for d in self._declared if d.kind == "product" and d.name == product), None)
+        if declared is not None:
+            return list(declared.commands)
+        row = self._session.get(Product, product)
+        return list(row.commands or {}) if row is not None else []
 
     def _missing(self, document: Document, kind: str, name: str | None, at: Route) -> Iterator[SourceError]:
         if name is None or (kind, name) in self._names or self._session.get(_TABLES[kind], name) is not None:
@@ -90,11 +119,14 @@ class References:
         return Vocabulary(metrics=kinds, attributes=self._attributes(product), closed=True)
 
     def _attributes(self, product: str) -> dict[str, Kind]:
-        sets: list[Mapping[str, Any]] = []
-        for row in self._session.scalars(select(Device).where(Device.product == product)):
-            sets += [row.reported or {}, row.attributes or {}]
+        rows = self._session.scalars(select(Device).where(Device.product == product))
+        sets: list[Mapping[str, Any]] = [in_force(row.reported, row.attributes) for row in rows]
         sets += [d.content.attributes for d in self._declared if d.kind == "device" and d.content.product == product]
         return {name: _kind(value) for attributes in sets for name, value in attributes.items()}
+
+
+def _sent(playbook: Mapping[str, Any]) -> list[str]:
+    return [step.name for step in parse_playbook(playbook).steps if isinstance(step, CommandStep)] if playbook else []
 
 
 def _kind(value: Any) -> Kind:

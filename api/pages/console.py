@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api import guard
-from api.pages.frame import admit, all_figures, desk_zone, frame, headline, needs_person
+from api.pages.frame import SPAN, admit, desk_zone, frame, headline, needs_person
 from api.pages.rendering import page
 from api.pages.rows import Row, names_of, rows_of
 from api.pages.tiles import Tile, tiles_of
@@ -23,6 +23,7 @@ from api.views.phrases import plural, said
 from domain.faults import TransitionState
 from domain.tickets import OPEN_STATES, TicketState
 from store.tables import Customer, Device, Event, Fault, Ticket
+from tickets import service
 
 router = APIRouter()
 
@@ -85,11 +86,9 @@ def console(request: Request, house: House, token: str | None = None) -> Respons
     admit(request, house)
     now, zone = house.clock.now(), desk_zone(house)
     with house.database.read() as session:
-        figures = all_figures(session)
+        figures = service.kpis(session, since=now - SPAN, until=now + SPAN)
         wall = _wall(session, figures, zone, now)
-        return page(
-            request, "console.html", part="parts/console.html", frame=frame(request, session, figures), wall=wall
-        )
+        return page(request, "console.html", part="parts/console.html", frame=frame(request, session), wall=wall)
 
 
 def _wall(session: Session, figures: Sequence[Mapping[str, Any]], zone: ZoneInfo, now: datetime) -> Wall:
@@ -139,7 +138,7 @@ def _cards(figures: Sequence[Mapping[str, Any]], firing: int) -> list[FigureCard
         FigureCard(
             "Found before they called", *((head.value, head.words) if head else ("–", "no confirmed fault yet"))
         ),
-        FigureCard("Faults firing now", str(firing), plural(_count(by_name, "faults"), "fault") + " noticed so far"),
+        FigureCard("Faults firing now", str(firing), plural(_count(by_name, "faults"), "fault") + " in 30 days"),
         _span(by_name, "time_to_notify_median", "From noticing to telling", "median"),
         _span(by_name, "time_to_restore_median", "From first sign to healthy", "median, by telemetry's proof"),
         FigureCard(

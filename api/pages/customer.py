@@ -1,7 +1,7 @@
 """The customer's page behind a signed link: GET shows, POST acts."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api import guard
+from api.errors import Gone
 from api.inbound import receive
 from api.pages.evidence import evidence_of, svg
 from api.pages.rendering import page
@@ -26,13 +27,12 @@ from domain.links import Purpose
 from domain.messages import ReplyIntent
 from domain.tickets import CommandState, TicketState, VisitState
 from store import timeline
-from store.briefs import HOUSE_NAME
+from store.briefs import sender_of
 from store.tables import (
     Command,
     Customer,
     Device,
     Fault,
-    Maker,
     Playbook,
     Product,
     RuleVersion,
@@ -49,6 +49,8 @@ INTENTS = {
     "call": ReplyIntent.CALL_ME,
     "stop": ReplyIntent.STOP,
 }
+OPENS_AFTER_END = timedelta(days=30)
+"""So long after its ticket ended, a link still opens; as long as a relapse reopens it."""
 _COUNTS = (VisitState.ACCEPTED, VisitState.EN_ROUTE, VisitState.ON_SITE, VisitState.PAUSED, VisitState.COMPLETED)
 
 
@@ -60,7 +62,7 @@ def show(
     number = house.signer.open(Purpose.CUSTOMER, token)
     now = house.clock.now()
     with house.database.read() as session:
-        ticket = _ticket(session, number)
+        ticket = _ticket(session, number, now=now)
         customer = session.get(Customer, ticket.customer_id) if ticket.customer_id else None
         device = session.get(Device, ticket.device_id)
         language = lang if lang in LANGUAGES else customer.language if customer else "en"
@@ -104,7 +106,7 @@ def _context(
         "other": "en" if language == "fr" else "fr",
         "w": LANGUAGES[language],
         "noun": noun,
-        "sender": _sender(session, product),
+        "sender": sender_of(session, product),
         "story": customer_story.tell(facts, language=language, zone=zone, now=now),
         "log": [(times.at(step.at, zone, now=now, language=language), step) for step in log],
         "writing": _writing(customer, language),
@@ -122,7 +124,7 @@ def act(token: str, action: str, fields: FormFields, house: House) -> Response:
         raise NotFound("action", action)
     now = house.clock.now()
     with house.database.write() as session:
-        ticket = _ticket(session, number)
+        ticket = _ticket(session, number, now=now)
         customer = session.get(Customer, ticket.customer_id) if ticket.customer_id else None
         if customer is None:
             raise NotFound("customer", ticket.customer_id)
@@ -145,10 +147,14 @@ def act(token: str, action: str, fields: FormFields, house: House) -> Response:
     return RedirectResponse(f"/c/{token}?thanks=1{keep}", status_code=303)
 
 
-def _ticket(session: Session, number: int) -> Ticket:
+def _ticket(session: Session, number: int, *, now: datetime) -> Ticket:
+    """The ticket that a link opens. Raises NotFound, and Gone once it has been over for so long."""
     ticket = session.get(Ticket, number)
     if ticket is None:
         raise NotFound("ticket", number)
+    over = ticket.closed_at if ticket.state in {TicketState.CLOSED, TicketState.CANCELLED} else None
+    if over is not None and now - over > OPENS_AFTER_END:
+        raise Gone("this ticket is over")
     return ticket
 
 
@@ -198,11 +204,6 @@ def _tried(session: Session, ticket: Ticket, product: Product | None) -> custome
     declared: Mapping[str, Any] = ((product.commands if product else None) or {}).get(command.name) or {}
     at = command.sent_at or command.created_at
     return customer_story.Tried(command.name, declared.get("title") or {}, CommandState(command.state), at)
-
-
-def _sender(session: Session, product: Product | None) -> str:
-    maker = session.get(Maker, product.maker) if product and product.maker else None
-    return maker.name if maker else (product.maker if product and product.maker else HOUSE_NAME)
 
 
 def _writing(customer: Customer | None, language: str) -> str:

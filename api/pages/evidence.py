@@ -17,6 +17,7 @@ from api.views.chart import Chart, draw, limit_of
 from api.views.phrases import number, said
 from domain.clock import from_ms, to_ms
 from domain.errors import LogUnavailable
+from store.notes import in_force
 from store.tables import Device, Fault, Product
 
 BEFORE = timedelta(hours=2)
@@ -60,7 +61,7 @@ def evidence_of(session: Session, fault: Fault, *, now: datetime, language: str 
     metrics = metrics_in(fault.evidence or {}, declared)
     first = metrics[0] if metrics else ""
     about = declared.get(first) or {}
-    attributes = {**(device.reported or {}), **(device.attributes or {})} if device else {}
+    attributes = in_force(device.reported, device.attributes) if device else {}
     over = fault.resolved_at
     until = min(now, over + AFTER) if over else now
     return Evidence(

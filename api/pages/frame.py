@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -12,13 +12,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api import guard
-from api.services import Services
+from api.services import Services, services_of
 from api.views import times
 from domain.tickets import OPEN_STATES, TicketCause, TicketState
 from store.tables import Ticket
 from tickets import service
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SPAN = timedelta(days=30)
+"""What the desk's figures look back on: its pages read them anew at each change."""
 _PAGES = (
     ("Live", "/"),
     ("Tickets", "/tickets"),
@@ -59,7 +60,7 @@ def admit(request: Request, house: Services) -> None:
     guard.admitted(request, house)
 
 
-def frame(request: Request, session: Session, figures: Sequence[Mapping[str, Any]] | None = None) -> Frame:
+def frame(request: Request, session: Session) -> Frame:
     """The frame of the page that `request` asks for."""
     path = request.url.path
     waiting = session.scalar(select(func.count(Ticket.id)).where(Ticket.state.in_(OPEN_STATES))) or 0
@@ -68,13 +69,11 @@ def frame(request: Request, session: Session, figures: Sequence[Mapping[str, Any
         for name, href in _PAGES
     ]
     # The wall shows the headline larger.
-    shown = None if path == "/" else headline(figures if figures is not None else all_figures(session))
-    return Frame(items, shown)
+    return Frame(items, None if path == "/" else _headline(session, now=services_of(request).clock.now()))
 
 
-def all_figures(session: Session, *, until: datetime | None = None) -> Sequence[Mapping[str, Any]]:
-    """The figures over everything there is."""
-    return service.kpis(session, since=EPOCH, until=until or datetime(9999, 1, 1, tzinfo=UTC))
+def _headline(session: Session, *, now: datetime) -> Headline | None:
+    return headline([service.proactive(session, since=now - SPAN, until=now + SPAN)])
 
 
 def headline(figures: Sequence[Mapping[str, Any]]) -> Headline | None:
@@ -83,7 +82,7 @@ def headline(figures: Sequence[Mapping[str, Any]]) -> Headline | None:
     if rate is None or rate["value"] is None:
         return None
     found = round(rate["value"] * rate["n"])
-    return Headline(f"{rate['value'] * 100:.0f}\u00a0%", f"{found} of {rate['n']} confirmed faults")
+    return Headline(f"{rate['value'] * 100:.0f}\u00a0%", f"{found} of {rate['n']} confirmed faults, 30 days")
 
 
 def desk_zone(house: Services) -> ZoneInfo:

@@ -22,11 +22,13 @@ _TITLES = {
     403: "This link does not open anything",
     404: "There is nothing here",
     409: "That is not possible any more",
+    410: "This page is over",
     503: "One moment, please",
 }
 _WORDS = {
     403: "It may have been cut off on its way. Open it again from the message that we sent you.",
     404: "It may have moved, or the address has a slip in it.",
+    410: "What it was about is long done. If something is wrong again, answer our last message or call us.",
     503: "A part of the house is not answering. We keep trying; please load the page again in a moment.",
     500: "Something went wrong on our side. It has been noted.",
 }
@@ -34,6 +36,10 @@ _FRENCH = {
     403: ("Ce lien n'ouvre rien", "Il a peut-être été coupé en route. Ouvrez-le de nouveau depuis notre message."),
     404: ("Il n'y a rien ici", "La page a peut-être changé de place."),
     409: ("Ce n'est plus possible", "La situation a changé entre-temps. Rechargez la page pour la voir."),
+    410: (
+        "Cette page est terminée",
+        "Ce dont elle parlait est réglé depuis longtemps. En cas de nouveau souci, répondez à notre dernier message.",
+    ),
     503: ("Un instant, s'il vous plaît", "Une partie de la maison ne répond pas. Rechargez la page dans un moment."),
     500: ("Cela n'a pas marché", "C'est de notre fait, et c'est noté. Réessayez dans un moment."),
 }

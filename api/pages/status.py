@@ -10,7 +10,7 @@ from api.services import House
 from api.views import times
 from domain.messages import MessageState
 from store import meta
-from store.outbox import SENDING_PAUSED
+from store.outbox import NOT_PAUSED, SENDING_PAUSED
 from store.tables import DeadLetter, Message, Rule, RuleVersion
 
 router = APIRouter()
@@ -39,7 +39,7 @@ def status(request: Request, house: House) -> Response:
             letters=[(letter, times.at(letter.last_at, zone, now=now)) for letter in letters],
             messages=sorted((state, count) for state, count in by_state),
             waiting=waiting,
-            paused=meta.get(session, SENDING_PAUSED) not in {None, "", "0", "false"},
+            paused=meta.get(session, SENDING_PAUSED) not in NOT_PAUSED,
             rules=[(rule, version) for rule, version in rules],
         )
 

@@ -1,6 +1,7 @@
 """The technician's page behind a signed link: facts first, then the next move at the thumb."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api import guard
+from api.errors import Gone
 from api.pages.evidence import evidence_of, svg
 from api.pages.rendering import page
 from api.pages.visit_facts import Reader, facts_of, values_of
@@ -24,7 +26,7 @@ from api.visiting import Move, make_move
 from domain.errors import NotFound
 from domain.faults import TransitionState
 from domain.links import LinkSigner, Purpose
-from domain.tickets import VisitState
+from domain.tickets import VISIT_MOVES, VisitState
 from store.tables import (
     Customer,
     Device,
@@ -37,7 +39,11 @@ from store.tables import (
 router = APIRouter()
 
 _TONES = {VisitState.OFFERED: "watch", VisitState.COMPLETED: "good", VisitState.INCOMPLETE: "watch"}
-_PROMISED = (VisitState.ACCEPTED, VisitState.EN_ROUTE, VisitState.ON_SITE, VisitState.PAUSED, VisitState.COMPLETED)
+_UNDER_WAY = (VisitState.ACCEPTED, VisitState.EN_ROUTE, VisitState.ON_SITE, VisitState.PAUSED)
+"""While a technician has the visit, the customer's name and phone are theirs to see."""
+_PROMISED = (*_UNDER_WAY, VisitState.COMPLETED)
+OPENS_AFTER_END = timedelta(days=7)
+"""So long after a visit came to its end, its link still opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ def show(token: str, request: Request, house: House) -> Response:
     visit_id = house.signer.open(Purpose.VISIT, token)
     now = house.clock.now()
     with house.database.read() as session:
-        visit = _visit(session, visit_id)
+        visit = _visit(session, visit_id, now=now)
         technician = session.get_one(Technician, visit.technician_id)
         language = technician.language if technician.language in LANGUAGES else "en"
         reader = Reader(language, times.zone_of(technician.timezone), now)
@@ -84,7 +90,7 @@ def _context(session: Session, visit: Visit, reader: Reader, signer: LinkSigner)
     state = VisitState(visit.state)
     ticket = session.get_one(Ticket, visit.ticket_id)
     device = session.get(Device, ticket.device_id)
-    customer = session.get(Customer, ticket.customer_id) if ticket.customer_id and state in _PROMISED else None
+    customer = session.get(Customer, ticket.customer_id) if ticket.customer_id and state in _UNDER_WAY else None
     firing = select(Fault.id).where(Fault.ticket_id == ticket.id, Fault.state == TransitionState.FIRING).limit(1)
     return {
         "title": first_upper(said(ticket.title, reader.language)),
@@ -117,15 +123,22 @@ def act(token: str, move: Move, fields: FormFields, house: House) -> Response:
         note=fields.get("note", ""),
         verdict="false_alarm" if fields.get("verdict") == "false_alarm" else None,
     )
+    now = house.clock.now()
     with house.database.write() as session:
-        make_move(house, session, visit_id, move, said_with_it, now=house.clock.now())
+        _visit(session, visit_id, now=now)
+        make_move(house, session, visit_id, move, said_with_it, now=now)
     return RedirectResponse(f"/v/{token}", status_code=303)
 
 
-def _visit(session: Session, visit_id: int) -> Visit:
+def _visit(session: Session, visit_id: int, *, now: datetime) -> Visit:
+    """The visit that a link opens. Raises NotFound, and Gone once it has been over for so long."""
     visit = session.get(Visit, visit_id)
     if visit is None:
         raise NotFound("visit", visit_id)
+    # What was called off has no time of its own: the window it was planned for counts, if that is later.
+    over = visit.finished_at or max(visit.answered_at or visit.window_end, visit.window_end)
+    if not VISIT_MOVES[VisitState(visit.state)] and now - over > OPENS_AFTER_END:
+        raise Gone("this visit is over")
     return visit
 
 
@@ -148,8 +161,8 @@ def _day(session: Session, visit: Visit, signer: LinkSigner, reader: Reader) -> 
             continue
         ticket = session.get(Ticket, row.ticket_id)
         customer = session.get(Customer, ticket.customer_id) if ticket and ticket.customer_id else None
-        # Before the offer is accepted a name is more than is needed.
-        name = customer.name.split()[-1] if customer and promised else "?"
+        # Before the offer is accepted, and once the work is done, a name is more than is needed.
+        name = customer.name.split()[-1] if customer and row.state in _UNDER_WAY else "" if promised else "?"
         hour = times.hour(row.window_start, reader.zone, language=reader.language)
         href = f"/v/{signer.token(Purpose.VISIT, row.id)}"
         stops.append(Stop(href, hour, name, row.id == visit.id, row.state == VisitState.COMPLETED))

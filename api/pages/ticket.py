@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api.ids import PathId
 from api.pages.evidence import Evidence, evidence_of
 from api.pages.frame import admit, desk_zone, frame, waiting_first
 from api.pages.rendering import page
@@ -23,11 +24,10 @@ from api.views.states import Pill, ticket_pill
 from api.views.timeline import Line, Names, lines
 from domain.errors import NotFound
 from domain.faults import TransitionState
-from domain.messages import REACHED, RecipientKind, ReplyIntent
+from domain.messages import BAD_NEWS, REACHED, RecipientKind, ReplyIntent
 from domain.tickets import LEGAL_MOVES, OPEN_STATES, TicketState, VisitState
 from store import timeline
 from store.tables import Command, Customer, Device, Fault, Message, Product, Technician, Ticket, TimelineEntry, Visit
-from tickets.told import OPENINGS
 
 router = APIRouter()
 
@@ -78,7 +78,7 @@ def tickets(request: Request, house: House, show: str = "open") -> Response:
 
 
 @router.get("/tickets/{ticket_id}")
-def ticket(ticket_id: int, request: Request, house: House) -> Response:
+def ticket(ticket_id: PathId, request: Request, house: House) -> Response:
     """One ticket."""
     admit(request, house)
     now = house.clock.now()
@@ -181,7 +181,7 @@ def _told_at(session: Session, ticket: Ticket) -> datetime | None:
     query = select(Message.accepted_at).where(
         Message.ticket_id == ticket.id,
         Message.recipient_kind == RecipientKind.CUSTOMER,
-        Message.stage.in_(OPENINGS),
+        Message.stage.in_(BAD_NEWS),
         Message.state.in_(REACHED),
     )
     return session.scalars(query.order_by(Message.accepted_at.desc()).limit(1)).first()
@@ -196,7 +196,7 @@ def _plot(evidence: Evidence, entries: Sequence[TimelineEntry], zone: ZoneInfo) 
     for entry in entries:
         text = _MARKS.get(entry.kind)
         detail = entry.detail or {}
-        if text and (entry.kind != "message_accepted" or detail.get("stage") in OPENINGS):
+        if text and (entry.kind != "message_accepted" or detail.get("stage") in BAD_NEWS):
             text = str(detail.get("name") or text) if entry.kind == "command_sent" else text
             marks.append({"at": entry.at.timestamp(), "text": text, "tone": "muted"})
     return {

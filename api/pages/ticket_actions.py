@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api.ids import PathId
 from api.pages.frame import admit
 from api.routes.raw import FormFields
 from api.services import House, Services
@@ -22,7 +23,7 @@ AGENT = "agent"
 
 
 @router.post("/tickets/{ticket_id}/{action}")
-def act(ticket_id: int, action: str, request: Request, fields: FormFields, house: House) -> Response:
+def act(ticket_id: PathId, action: str, request: Request, fields: FormFields, house: House) -> Response:
     """Do it and show the ticket again. Raises NotFound for an action that there is none of."""
     admit(request, house)
     with house.database.write() as session:

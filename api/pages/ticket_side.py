@@ -14,6 +14,7 @@ from api.views import times
 from api.views.phrases import number, plural, said
 from api.views.states import Pill, command_pill, message_pill, visit_pill
 from domain.faults import TransitionState
+from store.notes import in_force
 from store.tables import (
     Command,
     Customer,
@@ -99,7 +100,7 @@ def wishes_of(session: Session, customer: Customer, ticket: Ticket | None = None
 def device_facts(session: Session, device: Device, *, now: datetime) -> list[tuple[str, str]]:
     """What it is and what it last said."""
     product = session.get(Product, device.product) if device.product else None
-    attributes = {**(device.reported or {}), **(device.attributes or {})}
+    attributes = in_force(device.reported, device.attributes)
     facts = [("Product", said(product.title, "en", default=product.name) if product else "unknown")]
     facts += [(name.replace("_", " ").capitalize(), number(value)) for name, value in list(attributes.items())[:4]]
     if device.address:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from api.views import times
 from api.views.phrases import number, said
 from api.views.technician_words import LANGUAGES
+from store.notes import in_force
 from store.tables import Command, Device, DeviceValue, Fault, Product, RuleVersion, Ticket, WorkOrder
 
 Fact = tuple[str, str, bool]
@@ -94,7 +95,7 @@ def _device(
     session: Session, ticket: Ticket, device: Device | None, product: Product | None, reader: Reader
 ) -> Iterator[Fact]:
     words = reader.words
-    attributes = {**(device.reported or {}), **(device.attributes or {})} if device else {}
+    attributes = in_force(device.reported, device.attributes) if device else {}
     parts = [
         said(product.title, reader.language, default=product.name) if product else "",
         str(attributes.get("firmware", "")),

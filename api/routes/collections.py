@@ -17,7 +17,7 @@ from api.schemas.declared import CustomerIn, Declared, DeviceIn, MakerIn, Produc
 from api.schemas.moments import Shown
 from api.schemas.things import CustomerOut, DeviceOut, MakerOut, ProductOut, TechnicianOut
 from api.services import House
-from domain.errors import AlreadyExists, NotFound
+from domain.errors import AlreadyExists, NotFound, SourceError
 from rules.documents import plain
 from store.tables import Customer, Device, Maker, Product, Technician
 from store.tables.base import Base
@@ -107,7 +107,11 @@ def _change(collection: Collection) -> Callable[..., Any]:
     def change(key: str, body: dict[str, Any], house: House) -> Shown:
         with house.database.write() as session:
             row = _row(session, collection, key)
-            said = {**row.body, **body, collection.key.key: key}
+            name = collection.key.key
+            if body.get(name, key) != key:
+                cure = "leave it out; to rename a thing, create the new one and delete the old one"
+                raise SourceError(f"{body[name]!r} is not the {name} in the address", cure=cure, key=name)
+            said = {**row.body, **body, name: key}
             return _declare(session, collection, key, said, now=house.clock.now())
 
     return change

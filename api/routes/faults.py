@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 from sqlalchemy import select
 
+from api.ids import PathId, QueryId
 from api.paging import Page, Wanted, page_of
 from api.schemas.desk import FaultOut, VerdictIn
 from api.services import House
@@ -24,7 +25,7 @@ def list_faults(
     device_id: str | None = None,
     state: TransitionState | None = None,
     rule: str | None = None,
-    ticket_id: int | None = None,
+    ticket_id: QueryId | None = None,
 ) -> Any:
     query = select(Fault)
     if state is TransitionState.FLAPPING:
@@ -40,7 +41,7 @@ def list_faults(
 
 
 @router.get("/{fault_id}", response_model=FaultOut, summary="Read a fault episode")
-def read_fault(fault_id: int, house: House) -> Any:
+def read_fault(fault_id: PathId, house: House) -> Any:
     with house.database.read() as session:
         fault = session.get(Fault, fault_id)
         if fault is None:
@@ -49,7 +50,7 @@ def read_fault(fault_id: int, house: House) -> Any:
 
 
 @router.post("/{fault_id}/verdict", response_model=FaultOut, summary="Say whether it was a fault")
-def give_verdict(fault_id: int, body: VerdictIn, house: House) -> Any:
+def give_verdict(fault_id: PathId, body: VerdictIn, house: House) -> Any:
     now = house.clock.now()
     with house.database.write() as session:
         effects = service.verdict(session, fault_id, body.verdict, actor="agent", now=now)

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from api.ids import PathId, QueryId
 from api.paging import Page, Wanted, page_of
 from api.schemas.desk import MessageDetail, MessageOut
 from api.services import House
@@ -30,7 +31,7 @@ class Paused(BaseModel):
 def list_messages(
     house: House,
     wanted: Wanted,
-    ticket_id: int | None = None,
+    ticket_id: QueryId | None = None,
     customer_id: str | None = None,
     state: MessageState | None = None,
 ) -> Any:
@@ -46,7 +47,7 @@ def list_messages(
 
 
 @router.get("/{message_id}", response_model=MessageDetail, summary="Read a message with each attempt")
-def read_message(message_id: int, house: House) -> Any:
+def read_message(message_id: PathId, house: House) -> Any:
     with house.database.read() as session:
         message = session.get(Message, message_id)
         if message is None:

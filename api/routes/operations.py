@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import select
 
 from api import feed
+from api.ids import LARGEST
 from api.paging import Page, Wanted, page_of
 from api.schemas.moments import Moment
 from api.schemas.things import DeadLetterOut
@@ -72,7 +73,8 @@ async def events(
     last_event_id: Annotated[str | None, Header(description="continue after this one")] = None,
 ) -> StreamingResponse:
     """Each event has an id; a client that comes back with `Last-Event-ID` misses nothing."""
-    start = int(last_event_id) if last_event_id and last_event_id.isdecimal() else None
+    known = last_event_id and last_event_id.isdecimal() and len(last_event_id) <= len(str(LARGEST))
+    start = min(int(last_event_id), LARGEST) if last_event_id and known else None
     return StreamingResponse(
         feed.stream(house, request, after_id=start),
         media_type="text/event-stream",

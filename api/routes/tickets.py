@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, status
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api.ids import PathId
 from api.paging import Page, Wanted, page_of
 from api.schemas.desk import AssignIn, CommentIn, MoveIn, TicketDetail, TicketIn, TicketOut
 from api.services import House
@@ -60,13 +61,13 @@ def open_ticket(body: TicketIn, house: House) -> Any:
 
 
 @router.get("/{ticket_id}", response_model=TicketDetail, summary="Read a ticket with its timeline")
-def read_ticket(ticket_id: int, house: House) -> Any:
+def read_ticket(ticket_id: PathId, house: House) -> Any:
     with house.database.read() as session:
         return _detail(session, ticket_id)
 
 
 @router.post("/{ticket_id}/transitions", response_model=TicketDetail, summary="Move a ticket to another state")
-def move_ticket(ticket_id: int, body: MoveIn, house: House) -> Any:
+def move_ticket(ticket_id: PathId, body: MoveIn, house: House) -> Any:
     now = house.clock.now()
     with house.database.write() as session:
         effects = service.move(session, ticket_id, body.to, actor=AGENT, reason=body.reason, now=now)
@@ -76,7 +77,7 @@ def move_ticket(ticket_id: int, body: MoveIn, house: House) -> Any:
 
 
 @router.post("/{ticket_id}/comments", response_model=TicketDetail, summary="Add words to the timeline")
-def comment_ticket(ticket_id: int, body: CommentIn, house: House) -> Any:
+def comment_ticket(ticket_id: PathId, body: CommentIn, house: House) -> Any:
     with house.database.write() as session:
         service.comment(session, ticket_id, body.text, actor=AGENT, now=house.clock.now())
         session.flush()
@@ -84,7 +85,7 @@ def comment_ticket(ticket_id: int, body: CommentIn, house: House) -> Any:
 
 
 @router.post("/{ticket_id}/assign", response_model=TicketDetail, summary="Say who takes it")
-def assign_ticket(ticket_id: int, body: AssignIn, house: House) -> Any:
+def assign_ticket(ticket_id: PathId, body: AssignIn, house: House) -> Any:
     with house.database.write() as session:
         service.assign(session, ticket_id, body.assignee, actor=AGENT, now=house.clock.now())
         session.flush()

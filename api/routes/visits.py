@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 from sqlalchemy import select
 
+from api.ids import PathId, QueryId
 from api.paging import Page, Wanted, page_of
 from api.schemas.desk import VisitMoveIn, VisitOut, WorkOrderOut
 from api.services import House
@@ -18,7 +19,7 @@ router = APIRouter(prefix="/v1", tags=["visits"])
 
 @router.get("/work-orders", response_model=Page[WorkOrderOut], summary="List work orders, newest first")
 def list_work_orders(
-    house: House, wanted: Wanted, state: WorkOrderState | None = None, ticket_id: int | None = None
+    house: House, wanted: Wanted, state: WorkOrderState | None = None, ticket_id: QueryId | None = None
 ) -> Any:
     query = select(WorkOrder)
     for column, value in ((WorkOrder.state, state), (WorkOrder.ticket_id, ticket_id)):
@@ -35,7 +36,7 @@ def list_visits(
     wanted: Wanted,
     state: VisitState | None = None,
     technician_id: str | None = None,
-    ticket_id: int | None = None,
+    ticket_id: QueryId | None = None,
 ) -> Any:
     query = select(Visit)
     wishes = ((Visit.state, state), (Visit.technician_id, technician_id), (Visit.ticket_id, ticket_id))
@@ -48,7 +49,7 @@ def list_visits(
 
 
 @router.get("/visits/{visit_id}", response_model=VisitOut, summary="Read a visit")
-def read_visit(visit_id: int, house: House) -> Any:
+def read_visit(visit_id: PathId, house: House) -> Any:
     with house.database.read() as session:
         visit = session.get(Visit, visit_id)
         if visit is None:
@@ -59,7 +60,7 @@ def read_visit(visit_id: int, house: House) -> Any:
 @router.post(
     "/visits/{visit_id}/{move}", response_model=VisitOut, summary="Accept, decline, set off, arrive, pause, complete"
 )
-def move_visit(visit_id: int, move: Move, house: House, body: VisitMoveIn | None = None) -> Any:
+def move_visit(visit_id: PathId, move: Move, house: House, body: VisitMoveIn | None = None) -> Any:
     """A move made twice changes nothing; an illegal one is 409 with the legal ones."""
     with house.database.write() as session:
         make_move(house, session, visit_id, move, body or VisitMoveIn(), now=house.clock.now())

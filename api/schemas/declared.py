@@ -1,5 +1,6 @@
 """What manifests and REST bodies may say of each kind of thing: one model for both doors."""
 
+import sys
 from datetime import datetime, time, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -10,6 +11,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from domain.durations import parse_duration_s
 from domain.messages import Channel
 from ingest.topics import LISTENER_ID, id_problem
+
+LARGEST_NUMBER = sys.float_info.max
 
 
 def _device_id(text: str) -> str:
@@ -57,6 +60,8 @@ def _words(value: object) -> object:
 def _attribute(value: object) -> object:
     if not isinstance(value, bool | int | float | str):
         raise ValueError("an attribute is a number, a boolean or text")
+    if isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:
+        raise ValueError("this number cannot be counted with; rules count in 64-bit floating point")
     return value
 
 

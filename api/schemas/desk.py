@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from api.ids import BodyId
 from api.schemas.moments import Moment, Shown
 from domain.faults import Severity, Stage
 from domain.tickets import TicketState
@@ -148,7 +149,7 @@ class CommandIn(BaseModel):
 
     name: str
     args: dict[str, Any] = {}
-    ticket_id: int | None = None
+    ticket_id: BodyId | None = None
     timeout_s: float = Field(300, gt=0, le=86_400)
 
 

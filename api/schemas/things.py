@@ -3,6 +3,7 @@
 from typing import Any, Self
 
 from api.schemas.moments import Moment, Shown
+from store.notes import in_force
 from store.tables import Customer, Device, Maker, Product, Technician
 from store.tables.base import Base
 
@@ -127,7 +128,7 @@ def device_fields(row: Device) -> dict[str, Any]:
         **_columns(row),
         "customer": row.customer_id,
         "site": {name: value for name, value in site.items() if value is not None},
-        "attributes": {**(row.reported or {}), **(row.attributes or {})},
+        "attributes": in_force(row.reported, row.attributes),
     }
 
 

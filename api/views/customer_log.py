@@ -7,9 +7,9 @@ from typing import Any
 
 from api.views.customer_words import LANGUAGES
 from api.views.phrases import first_name, said
+from domain.messages import BAD_NEWS
 from store.tables import TimelineEntry
 
-_OPENINGS = frozenset({"opening", "opening_after_remote_try", "unstable", "relapsed"})
 _REPLIES = {"fixed": "log_fixed", "send_someone": "log_send", "call_me": "log_call", "unclear": "log_wrote"}
 _VISITS = {
     "visit_accepted": "log_accepted",
@@ -51,7 +51,7 @@ def _key(entry: TimelineEntry, detail: Mapping[str, Any], *, waited: bool) -> tu
             return "log_onset", "bad"
         case "command_queued":
             return "log_command", "on"
-        case "message_accepted" if detail.get("to") == "customer" and detail.get("stage") in _OPENINGS:
+        case "message_accepted" if detail.get("to") == "customer" and detail.get("stage") in BAD_NEWS:
             return ("log_told_waited" if waited else "log_told"), "on"
         case "reply":
             return _REPLIES.get(str(detail.get("intent")), ""), "on"

@@ -1,5 +1,7 @@
 """What every reading log promises: the fake in memory and JetStream on the real server pass the same tests."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from domain.clock import from_ms
-from domain.errors import LogUnavailable
+from domain.errors import LogUnavailable, TooLargeForLog
 from domain.intake import RawUplink
 from domain.telemetry import (
     DeviceChanged,
@@ -23,7 +25,7 @@ from domain.telemetry import (
 )
 from store.log_jetstream import JetStreamLog, LogLimits
 from store.log_memory import MemoryLog
-from store.nats_server import NatsServer
+from store.nats_server import MAX_PAYLOAD, NatsServer
 from tests.brokers import nats_server, running
 
 ENTRIES: tuple[LogEntry, ...] = (
@@ -213,4 +215,50 @@ def test_a_position_beyond_the_log_is_an_error_that_says_so(tmp_path: Path) -> N
         log = JetStreamLog(server.url)
         with pytest.raises(LogUnavailable, match="replaced"):
             log.read(0, after=77, max_entries=1, wait_s=0.2)
+        log.close()
+
+
+def test_what_will_never_fit_is_named_and_nothing_is_added(tmp_path: Path) -> None:
+    with running(SmallServer(nats_server(tmp_path))) as server:
+        log = JetStreamLog(server.url)
+        good, bad = uplink("d", 1), Uplink("d", 2, (Sample(2, {"a": 1.0, "text": "x" * 60_000}),))
+        with pytest.raises(TooLargeForLog) as refused:
+            log.append({0: [Tick(1, "l")], 1: [good, bad]}, msg_id="a")
+        assert refused.value.item is bad
+        fits, too_long = RawUplink("t", b"x", 1), RawUplink("t", b"x" * 60_000, 2)
+        with pytest.raises(TooLargeForLog) as refused:
+            log.keep_unknown({"d": [fits], "e": [fits, too_long]}, msg_id="b")
+        assert refused.value.item is too_long
+        assert (log.end(0), log.end(1), log.unknown_of("d"), log.unknown_of("e")) == (0, 0, ([], 0), ([], 0))
+        log.append({1: [good]}, msg_id="a")
+        assert [b.entries for b in drain(log, 1)] == [(good,)]
+        log.close()
+
+
+class SmallServer(NatsServer):
+    """One that takes 32 kB at most, as somebody else's may."""
+
+    def __init__(self, like: NatsServer) -> None:
+        super().__init__(like.directory, nats_port=like.nats_port, mqtt_port=like.mqtt_port)
+
+    def _config(self) -> str:
+        return super()._config().replace(f"max_payload: {MAX_PAYLOAD}", "max_payload: 32768")
+
+
+def test_a_first_read_waits_for_the_first_connection(server: NatsServer) -> None:
+    log = JetStreamLog(server.url)
+    assert log.read(7, after=0, max_entries=9, wait_s=0) == []
+    log.close()
+
+
+def test_a_server_that_is_slow_is_not_one_that_is_away(tmp_path: Path) -> None:
+    with running(nats_server(tmp_path)) as server:
+        log = JetStreamLog(server.url, timeout_s=0.5)
+        sent = log.append({0: [Tick(1, "l")]}, msg_id="a")[0]
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGSTOP)
+        wake = threading.Timer(1.5, os.kill, (server.pid, signal.SIGCONT))
+        wake.start()
+        assert [b.sequence for b in log.read(0, after=0, max_entries=9, wait_s=0.1)] == [sent]
+        wake.join()
         log.close()

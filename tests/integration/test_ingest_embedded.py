@@ -236,6 +236,17 @@ def test_eight_megabytes_are_taken(server: NatsServer, log: JetStreamLog, databa
     assert numbers(log)["d1"] == list(range(220_000))
 
 
+def test_more_than_eight_megabytes_from_a_stranger_stop_nothing(
+    server: NatsServer, log: JetStreamLog, database: Database
+) -> None:
+    with IngestHouse(database, log, server.mqtt_url), publishing(server.mqtt_url) as devices:
+        devices.publish("devices/nobody/telemetry", b" " * 8_450_000)
+        devices.publish("devices/d1/telemetry", stamped(7))
+        devices.flush()
+        eventually(lambda: numbers(log) == {"d1": [7]})
+        eventually(lambda: dead_letters(database) == {("nobody", "too_large"): 1})
+
+
 def test_what_a_device_sent_before_its_registration_comes_first(
     server: NatsServer, log: JetStreamLog, database: Database
 ) -> None:

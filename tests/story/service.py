@@ -16,7 +16,7 @@ import httpx
 from tests.real import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-READY_S = 60.0
+READY_S = 120.0
 T = TypeVar("T")
 
 

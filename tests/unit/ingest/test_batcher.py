@@ -9,7 +9,7 @@ from domain.telemetry import Tick, Uplink, partition_of
 from ingest import batcher as batching
 from ingest.batcher import Batcher
 from ingest.book import GRACE_S, Book
-from ingest.decode import Answer
+from ingest.decode import MAX_PAYLOAD_BYTES, Answer
 from ingest.intake import Intake
 from store.log_memory import MemoryLog
 from tests.unit.ingest.fakes import NOW, Acks, FakeRegistry
@@ -254,3 +254,45 @@ def test_the_intake_is_bounded_in_number_and_in_bytes() -> None:
     intake.take(limit=9, max_bytes=10**6, wait_s=0)
     assert intake.has_room
     assert len(intake) == 0
+
+
+def buried(house: House) -> list[tuple[str, str]]:
+    return [(letter.device_id, letter.reason) for letter in house.book.take().dead.values()]
+
+
+@pytest.mark.parametrize("registered", [False, True])
+def test_over_eight_megabytes_from_one_who_is_not_admitted_are_not_kept(registered: bool) -> None:
+    house = House("d")
+    if registered:
+        house.registry.register("new")
+    house.receive("devices/new/telemetry", b" " * (MAX_PAYLOAD_BYTES + 1))
+    house.receive("devices/d/telemetry")
+    house.work()
+    assert buried(house) == [("new", "too_large")]
+    assert house.log.unknown_of("new")[0] == []
+    assert len(house.logged()) == 1
+
+
+def test_what_the_log_can_never_take_becomes_a_dead_letter_and_the_rest_goes_on() -> None:
+    house = House("d", "e")
+    house.log.largest = 500
+    house.receive("devices/d/telemetry", b'{"a": 1}')
+    house.receive("devices/d/telemetry", b'{"a": 2, "text": "' + b"x" * 600 + b'"}')
+    house.receive("devices/e/telemetry", b'{"text": "' + b"x" * 600 + b'"}')
+    house.receive("devices/new/telemetry", b'{"text": "' + b"x" * 600 + b'"}')
+    house.receive("devices/new/telemetry", b'{"a": 3}')
+    house.work()
+    assert [entry.samples[0].values for entry in house.logged() if entry.device_id == "d"] == [{"a": 1.0}]  # type: ignore[attr-defined]
+    assert not any(getattr(entry, "device_id", "") == "e" for entry in house.logged("e"))
+    assert [kept.payload for kept in house.log.unknown_of("new")[0]] == [b'{"a": 3}']
+    page = house.book.take()
+    assert sorted(page.dead) == [
+        ("d", "too_large"),
+        ("e", "too_large"),
+        ("new", "too_large"),
+        ("new", "unknown_device"),
+    ]
+    for _, written in page.waiting:
+        written()
+    assert sorted(house.acks.acked) == [0, 1, 2, 3, 4]
+    assert house.batcher.trouble is None

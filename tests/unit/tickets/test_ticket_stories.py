@@ -229,7 +229,7 @@ def test_old_evidence_opens_a_ticket_but_sends_no_command(desk: Desk) -> None:
     desk.rule("overheat-2", playbook="restart-then-ask")
     desk.fires("overheat-2", age=timedelta(hours=3))
     assert "command_not_sent" in desk.story()
-    assert desk.state is TicketState.PENDING_CUSTOMER
+    assert desk.state is TicketState.PENDING_AGENT
 
 
 @pytest.mark.parametrize("reason", [EndReason.RULE_RETIRED, EndReason.NOT_APPLICABLE])
