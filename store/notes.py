@@ -43,6 +43,12 @@ def in_force(reported: Mapping[str, Any] | None, declared: Mapping[str, Any] | N
     }
 
 
+def changed(device: Device) -> DeviceChanged:
+    """What the engines are told of a device."""
+    attributes = in_force(device.reported, device.attributes)
+    return DeviceChanged(device.id, device.product or "", attributes, to_ms(device.registered_at))
+
+
 def write_dead_letters(session: Session, letters: Sequence[DeadLetter], *, now: datetime) -> None:
     """Count them by device and reason; the first payload of each is kept. The feed hears of a handful at a time."""
     for letter in letters:
@@ -127,11 +133,11 @@ def _write_reported(session: Session, row: Device, entry: Heard) -> None:
     reported = {**(row.reported or {}), **entry.reported}
     if reported == row.reported:
         return
-    before, after = in_force(row.reported, row.attributes), in_force(reported, row.attributes)
+    before = changed(row)
     row.reported = reported
+    after = changed(row)
     if before != after:
-        change = DeviceChanged(row.id, row.product or "", after, to_ms(row.registered_at))
-        control.enqueue(session, change, device_id=row.id)
+        control.enqueue(session, after, device_id=row.id)
 
 
 def _insert(session: Session, table: type[Any]) -> Any:

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.manifests.declaration import Declaration
 from api.schemas.declared import DeviceIn, MuteManifest, ProductIn
 from domain.errors import SourceError
+from domain.faults import Stage
 from rules.documents import Document, Route
 from rules.grammar import suggest
 from rules.loader import read_rule
@@ -16,7 +17,7 @@ from rules.model import Kind
 from rules.model import Rule as Checked
 from rules.vocabulary import Vocabulary
 from store.notes import in_force
-from store.tables import Customer, Device, Maker, Playbook, Product
+from store.tables import Customer, Device, Maker, Playbook, Product, Rule, RuleVersion
 from store.tables.base import Base
 from tickets.playbooks import CommandStep, parse_playbook
 
@@ -46,6 +47,7 @@ class References:
         match content:
             case ProductIn():
                 yield from self._missing(document, "maker", content.maker, ("maker",))
+                yield from self._of_standing_rules(declaration, RuleVersion.product)
             case DeviceIn():
                 yield from self._missing(document, "product", content.product, ("product",))
                 yield from self._missing(document, "customer", content.customer, ("customer",))
@@ -55,6 +57,8 @@ class References:
                 yield from self._missing(document, "device", content.device, ("device",))
             case Checked():
                 yield from self._of_rule(content, document)
+            case _ if declaration.kind == "playbook":
+                yield from self._of_standing_rules(declaration, RuleVersion.playbook)
 
     def _of_rule(self, rule: Checked, document: Document) -> Iterator[SourceError]:
         yield from self._missing(document, "playbook", rule.playbook, ("playbook",))
@@ -72,12 +76,30 @@ class References:
     def _commands_missing(self, playbook: str | None, product: str, document: Document) -> Iterator[SourceError]:
         """One error for each command that the rule's playbook sends and its product does not declare."""
         declared = self._commands(product)
-        for name in dict.fromkeys(_sent(self._playbook(playbook))):
+        for name in dict.fromkeys(name for _, name in _sent(self._playbook(playbook))):
             if name not in declared:
                 known = f"its commands are: {', '.join(declared)}" if declared else "it declares no command"
                 cure = suggest(name, declared) or f"declare it in the product's `commands`; {known}"
                 problem = f"playbook {playbook!r} sends command {name!r}, which product {product!r} does not declare"
                 yield document.error(problem, at=("playbook",), cure=cure)
+
+    def _of_standing_rules(
+        self, declaration: Declaration, points: InstrumentedAttribute[str | None]
+    ) -> Iterator[SourceError]:
+        """One error for each command that a rule in the database would lack by this change of what it points to."""
+        newest = (RuleVersion.name == Rule.name) & (RuleVersion.version == Rule.version)
+        standing = select(RuleVersion).join(Rule, newest).where(Rule.stage != Stage.RETIRED)
+        for rule in self._session.scalars(standing.where(points == declaration.name).order_by(RuleVersion.name)):
+            if ("rule", rule.name) in self._names or rule.product is None:
+                continue
+            declared = self._commands(rule.product)
+            for at, name in _sent(self._playbook(rule.playbook)):
+                if name not in declared:
+                    key = at if declaration.kind == "playbook" else ("commands",)
+                    problem = (
+                        f"rule {rule.name!r} needs command {name!r}, which product {rule.product!r} does not declare"
+                    )
+                    yield declaration.document.error(problem, at=key, cure="declare it, or retire the rule first")
 
     def _playbook(self, name: str | None) -> Mapping[str, Any]:
         """Its body; empty where it is not known or has a mistake of its own."""
@@ -125,8 +147,10 @@ class References:
         return {name: _kind(value) for attributes in sets for name, value in attributes.items()}
 
 
-def _sent(playbook: Mapping[str, Any]) -> list[str]:
-    return [step.name for step in parse_playbook(playbook).steps if isinstance(step, CommandStep)] if playbook else []
+def _sent(playbook: Mapping[str, Any]) -> list[tuple[Route, str]]:
+    """The commands that a playbook sends, each with its place."""
+    steps = parse_playbook(playbook).steps if playbook else ()
+    return [(("steps", at, "command"), step.name) for at, step in enumerate(steps) if isinstance(step, CommandStep)]
 
 
 def _kind(value: Any) -> Kind:

@@ -8,10 +8,8 @@ from sqlalchemy.orm import Session
 
 from api.manifests.declaration import Outcome
 from api.schemas.declared import CustomerIn, Declared, DeviceIn, MakerIn, ProductIn, TechnicianIn
-from domain.clock import to_ms
-from domain.telemetry import DeviceChanged
 from store import control
-from store.notes import in_force
+from store.notes import changed
 from store.tables import Customer, Device, Maker, Playbook, Product, Technician
 from store.tables.base import Base
 
@@ -100,12 +98,6 @@ def put_device(session: Session, device: DeviceIn, *, now: datetime) -> Outcome:
         session.flush()
         control.enqueue(session, changed(row), device_id=row.id)
     return outcome
-
-
-def changed(device: Device) -> DeviceChanged:
-    """What the engines are told of a device."""
-    attributes = in_force(device.reported, device.attributes)
-    return DeviceChanged(device.id, device.product or "", attributes, to_ms(device.registered_at))
 
 
 def _said(model: Declared) -> dict[str, Any]:

@@ -18,7 +18,8 @@
     source = new EventSource("/v1/events");
     source.addEventListener("change", changed);
     source.onopen = () => {
-      if (!cut.hidden) changed();
+      // What happened between the page's making and this moment, or while the line was cut, came to nobody.
+      changed();
       cut.hidden = true;
     };
     source.onerror = () => {

@@ -1,8 +1,16 @@
 """Tickets, visits, messages and figures over REST, on the real services."""
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from sqlalchemy import select
+
+from app import pipeline
+from domain.faults import Severity, Transition, TransitionState
+from domain.messages import MessageState
 from domain.tickets import OPEN_STATES
+from store.deliveries import on_to_the_next_channel, settle
+from store.tables import Fault, Message, SandboxMessage
 from tests.fakes.api_house import House
 from tests.fakes.api_story import Story
 
@@ -54,6 +62,61 @@ def test_messages_say_how_far_they_got(told: Story) -> None:
     assert [attempt["kind"] for attempt in message["log"]] == ["submit", "submit"]
     assert client.get("/v1/messages?state=held").json()["items"] == []
     assert client.get("/v1/messages/999").status_code == 404
+
+
+def test_counters_never_fall(story: Story) -> None:
+    now = story.house.clock.now()
+    with story.house.database.write() as session:
+        failed = session.scalars(select(Message).where(Message.recipient_id == "c-jonas")).first()
+        assert failed is not None
+        settle(session, failed, MessageState.UNDELIVERED, reason=None, at=now)
+    before = _counters(story.house)
+    assert before['prevenant_messages_total{channel="sms",state="delivered"}'] > 0
+    assert before['prevenant_messages_total{channel="sms",state="undelivered"}'] == 1
+    assert before['prevenant_fault_transitions_total{state="resolved"}'] == 1
+    with story.house.database.write() as session:
+        # Amina's pump flaps, and what did not reach Jonas by SMS is sent anew by e-mail.
+        fault = session.scalars(select(Fault).where(Fault.state == "resolved")).one()
+        fault.state, fault.flapping = "firing", True
+        on_to_the_next_channel(session.get_one(Message, failed.id))
+    after = _counters(story.house)
+    assert {name for name in before if after.get(name, 0.0) < before[name]} == set()
+
+
+def _counters(house: House) -> dict[str, float]:
+    lines = house.client.get("/metrics").text.splitlines()
+    samples = (line.rsplit(" ", 1) for line in lines if "_total{" in line)
+    return {name: float(value) for name, value in samples}
+
+
+def test_old_news_reaches_nobody_outside_the_house(empty: House) -> None:
+    story = Story(empty)
+    story.fleet()
+    rule = "kind: rule\nname: grave\nproduct: heatpump-x\nwhen: pressure < 1\nseverity: major\nstage: live\nhold: 0s"
+    empty.apply(rule)
+    now = empty.clock.now()
+    stamped = now - timedelta(hours=30)
+    old = Transition(
+        rule="grave",
+        version=1,
+        device_id="hp-camille",
+        episode=1,
+        state=TransitionState.FIRING,
+        at=stamped,
+        onset=stamped,
+        severity=Severity.MAJOR,
+        received_at=now,
+    )
+    with empty.database.write() as session:
+        pipeline.on_transitions(session, [old], now=now)
+    for _ in range(48):
+        empty.clock.advance(hours=1)
+        story.settle()
+    with empty.database.read() as session:
+        assert session.scalars(select(SandboxMessage)).all() == []
+        (opening,) = session.scalars(select(Message)).all()
+        assert (opening.stage, opening.state) == ("opening", "suppressed")
+    assert [row["state"] for row in empty.client.get("/v1/tickets").json()["items"]] == ["pending_agent"]
 
 
 @pytest.fixture

@@ -107,6 +107,15 @@ kind: rules
         ("kind: device\nid: d\nsite: {lat: 95}", "site.lat", "less than or equal to 90"),
         ("kind: device\nid: d\nsite: {lattitude: 1}", "site.lattitude", "unknown key"),
         ("kind: device\nid: d\nattributes: {tags: [a]}", "attributes.tags", "a number, a boolean or text"),
+        (f"kind: device\nid: d\nattributes: {{n: {10**400}}}", "attributes.n", "cannot be counted with"),
+        (
+            (
+                "kind: playbook\nname: p\nsteps: [command: restrat]\n---\n"
+                "kind: rule\nname: r\nproduct: heatpump-x\nwhen: pressure > 1\nplaybook: p"
+            ),
+            "playbook",
+            "sends command 'restrat', which product 'heatpump-x' does not declare",
+        ),
         ("kind: product\nname: p\nmaker: nobody", "maker", "no maker 'nobody'"),
         ("kind: product\nname: p\nmetrics: {t: {kind: float}}", "metrics.t.kind", "input should be"),
         ("kind: technician\nid: t\nname: T\nshifts: {mon: [8-12]}", "shifts.mon.0", "is no shift"),
@@ -142,6 +151,32 @@ def test_a_suggestion_knows_what_is_declared(settled: House) -> None:
 def test_a_mistake_in_a_product_is_told_once(empty: House) -> None:
     text = "kind: product\nname: p\ncolour: red\n---\nkind: device\nid: d\nproduct: p"
     assert [error.key for error in mistakes(empty, text)] == ["colour"]
+
+
+def test_a_command_that_a_product_lacks_is_shown_where_the_rule_names_its_playbook(house: House) -> None:
+    bare = "kind: product\nname: bare\nmetrics: {t: {}}\n---\n"
+    rule = "kind: rule\nname: r\nproduct: bare\nwhen: t > 1\nplaybook: restart-then-ask"
+    (mistake,) = mistakes(house, bare + rule)
+    assert (mistake.file, mistake.line, mistake.key) == ("fleet.yaml", 9, "playbook")
+    assert mistakes(house, bare.replace("metrics", "commands: {restart: {}}\nmetrics") + rule) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("kind: playbook\nname: restart-then-ask\nsteps: [{message: customer}, {command: defrost}]", "steps.1.command"),
+        (
+            "kind: product\nname: heatpump-x\nmetrics: {compressor_temp: {}}\ncommands: {defrost: {}}",
+            "commands",
+        ),
+    ],
+)
+def test_a_change_may_not_take_a_command_from_a_rule_that_stands(house: House, text: str, key: str) -> None:
+    (mistake,) = mistakes(house, text)
+    assert mistake.key == key
+    assert "compressor-overheat" in mistake.problem
+    declare(house, RULE.replace("stage: live", "stage: retired"))
+    assert mistakes(house, text) == []
 
 
 def test_phone_numbers_become_e164(house: House) -> None:

@@ -105,6 +105,42 @@ def test_an_offer_hides_who_the_customer_is(story: Story) -> None:
     assert "/accept" in page
 
 
+def test_a_visit_that_is_done_hides_who_the_customer_is(story: Story) -> None:
+    for move in ("arrive", "complete"):
+        story.visit(1, move)
+    page = story.house.browser(signed_in=False).get(technician(story, 1))
+    assert page.status_code == 200
+    assert "Lefèvre" not in page.text
+    assert "+33612345601" not in page.text
+
+
+def test_a_technician_s_link_ends_a_week_after_the_visit(story: Story) -> None:
+    for move in ("arrive", "complete"):
+        story.visit(1, move)
+    client = story.house.browser(signed_in=False)
+    story.house.clock.advance(days=6, hours=23)
+    assert client.get(technician(story, 1)).status_code == 200
+    story.house.clock.advance(hours=2)
+    assert client.get(technician(story, 1)).status_code == 410
+    assert client.post(f"{technician(story, 1)}/complete", data={"note": "late"}).status_code == 410
+    assert story.house.client.get("/v1/visits/1").json()["note"] is None
+
+
+def test_a_customer_s_link_ends_a_month_after_the_ticket(story: Story) -> None:
+    client = story.house.browser(signed_in=False)
+    story.house.clock.advance(days=29)
+    assert "Your heat pump is running normally again" in client.get(customer(story, 1) + "?lang=en").text
+    story.house.clock.advance(days=2)
+    before = timeline(story, 1)
+    gone = client.get(customer(story, 1))
+    assert (gone.status_code, "This page is over" in gone.text) == (410, True)
+    assert "Cette page est terminée" in client.get(customer(story, 1), headers={"Accept-Language": "fr"}).text
+    for action in ("send", "call", "stop"):
+        assert client.post(f"{customer(story, 1)}/{action}", data={"once": action}).status_code == 410
+    assert timeline(story, 1) == before
+    assert client.get(customer(story, 4)).status_code == 200, "an open ticket's link does not end"
+
+
 def test_a_passed_on_visit_cannot_be_accepted(story: Story) -> None:
     client = story.house.browser(signed_in=False)
     client.post(f"{technician(story, 1)}/decline", data={"reason": "ill"})

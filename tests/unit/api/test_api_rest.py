@@ -1,5 +1,6 @@
 """REST: shapes, paging, errors, as CONTRACT section 6 has them."""
 
+from base64 import urlsafe_b64encode
 from datetime import timedelta
 
 import pytest
@@ -38,6 +39,27 @@ def test_a_patch_is_checked_like_a_whole(house: House) -> None:
     answer = house.client.patch("/v1/devices/hp-1", json={"product": "nothing"})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["key"] == "product"
+
+
+def test_a_patch_gives_no_other_name(house: House) -> None:
+    answer = house.client.patch("/v1/makers/thermia", json={"id": "other", "name": "Other"})
+    assert (answer.status_code, answer.json()["errors"][0]["key"]) == (422, "id")
+    assert house.client.patch("/v1/makers/thermia", json={"id": "thermia", "name": "New"}).status_code == 200
+
+
+@pytest.mark.parametrize("number", [2**31, 2**63, 10**30, -1])
+def test_numbers_that_no_row_has_are_answered(settled: House, number: int) -> None:
+    for path in ("tickets", "faults", "messages", "visits"):
+        assert settled.client.get(f"/v1/{path}/{number}").status_code == 404, path
+    assert settled.client.post(f"/v1/visits/{number}/accept").status_code == 404
+    assert settled.client.post(f"/v1/tickets/{number}/comments", json={"text": "?"}).status_code == 404
+    for path in ("work-orders", "faults", "messages", "visits"):
+        assert settled.client.get(f"/v1/{path}?ticket_id={number}").status_code == 422, path
+    command = {"name": "restart", "ticket_id": number}
+    assert settled.client.post("/v1/devices/hp-1/commands", json=command).status_code == 422
+    assert settled.browser().get(f"/tickets/{number}").status_code == 404
+    cursor = urlsafe_b64encode(f"[{number}]".encode()).decode()
+    assert settled.client.get("/v1/tickets", params={"cursor": cursor}).status_code == 422
 
 
 def test_a_wrong_body_names_each_field(house: House) -> None:

@@ -209,6 +209,36 @@ def test_a_light_fault_never_gets_one_unasked_until_it_becomes_grave(desk: Desk)
     assert desk.visit.state == "offered", "the trouble has lasted longer than a day"
 
 
+def test_a_grave_fault_that_was_old_news_sends_nobody_unasked(desk: Desk) -> None:
+    desk.rule("grave", severity="major")
+    desk.technician("t-1", skills=())
+    desk.fires("grave", severity=Severity.MAJOR, age=timedelta(hours=30))
+    desk.advance(days=3)
+    assert desk.rows(WorkOrder) == []
+    assert desk.state is TicketState.PENDING_AGENT
+    desk.reply(ReplyIntent.SEND_SOMEONE)
+    assert desk.visit.state == "offered", "their own wish counts, however old the evidence"
+
+
+def test_old_news_does_not_get_a_visit_as_a_step_either(desk: Desk) -> None:
+    desk.playbook({"name": "send", "steps": [{"visit": {}}]})
+    desk.rule("hot", playbook="send")
+    desk.technician("t-1", skills=())
+    desk.fires("hot", age=timedelta(hours=30))
+    assert desk.rows(WorkOrder) == []
+    assert desk.state is TicketState.PENDING_AGENT
+
+
+def test_fresh_news_beside_old_ones_brings_the_visit(desk: Desk) -> None:
+    for rule in ("grave", "graver"):
+        desk.rule(rule, family="cooling", severity="major")
+    desk.technician("t-1", skills=())
+    desk.fires("grave", severity=Severity.MAJOR, age=timedelta(hours=30))
+    desk.fires("graver", severity=Severity.MAJOR)
+    desk.advance(minutes=1)
+    assert desk.visit.state == "offered", "it has lasted longer than a day"
+
+
 def test_the_last_step_done_in_vain_goes_to_a_person(desk: Desk) -> None:
     desk.playbook({"name": "only-restart", "steps": [{"command": "restart"}, {"verify": {"for": "15m"}}]})
     desk.rule("hot", playbook="only-restart")
