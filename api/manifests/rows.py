@@ -74,7 +74,7 @@ def put_playbook(session: Session, name: str, body: Mapping[str, Any]) -> Outcom
 def put_device(session: Session, device: DeviceIn, *, now: datetime) -> Outcome:
     """Write a device, and tell the engines if it is new or what they see of it changed."""
     row = session.get(Device, device.id)
-    before = None if row is None else (row.product, in_force(row.reported, row.attributes))
+    before = None if row is None else changed(row)
     values = {
         "id": device.id,
         "product": device.product,
@@ -94,7 +94,7 @@ def put_device(session: Session, device: DeviceIn, *, now: datetime) -> Outcome:
         outcome = Outcome.CREATED
     else:
         outcome = put(session, Device, device.id, values)
-    if before != (row.product, in_force(row.reported, row.attributes)):
+    if before != changed(row):
         session.flush()
         control.enqueue(session, changed(row), device_id=row.id)
     return outcome
