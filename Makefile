@@ -23,7 +23,7 @@ demo: $(STAMP) ## tell the whole story on simulated products, until Ctrl-C
 	@$(BIN)/prevenant demo
 
 test: $(STAMP) ## run every test
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(STAMP) ## format, lint, types, import contracts, size gate
 	$(BIN)/ruff format --check .

@@ -48,7 +48,8 @@ class LinkSigner:
             number = int(head, 36)
         except ValueError as exc:
             raise Forbidden("this link is not one of ours") from exc
-        genuine = hmac.compare_digest(mac.encode(), self._mac(purpose, number).encode())
+        # Bytes, since comparing text other than ASCII is an error; an address may hold anything, lone surrogates too.
+        genuine = hmac.compare_digest(mac.encode(errors="replace"), self._mac(purpose, number).encode())
         if not genuine or head != _base36(number):
             raise Forbidden("this link is not one of ours")
         return number

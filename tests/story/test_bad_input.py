@@ -8,7 +8,7 @@ import pytest
 
 from tests.story.service import Service, running_service
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad-input")]
+pytestmark = [pytest.mark.slow]
 
 MANIFESTS = """
 kind: product

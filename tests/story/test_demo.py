@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LIMIT_S = 120
 ROLES = ("ingest", "rules", "notify", "clock", "api")
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo"), pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 
 
 def start_demo(**settings: str) -> subprocess.Popen[str]:

@@ -17,7 +17,7 @@ from tests.real import free_port
 from tests.story.service import Service, running_service
 
 OUTAGE_S = 30.0
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("outages"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 MANIFESTS = """
 kind: product

@@ -9,7 +9,7 @@ from tests.story.service import running_service
 
 RECORDING = SHARED / "data/detection/skab/data/valve1/2.csv"
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("replay")]
+pytestmark = [pytest.mark.slow]
 
 
 def test_a_real_recording_ends_with_a_ticket_and_a_message(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.real import free_port
 from tests.story.service import ROOT, Service, running_service
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("service")]
+pytestmark = [pytest.mark.slow]
 ROLES = ["ingest", "rules", "notify", "clock", "api"]
 
 
