@@ -15,7 +15,6 @@ from tests.fakes.api_server import serving
 from tests.fakes.api_story import Story, morning
 from tests.real import free_port, program
 
-
 PHONE = {"width": 360, "height": 780}
 DESKTOP = {"width": 1440, "height": 900}
 
