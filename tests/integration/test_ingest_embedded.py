@@ -300,12 +300,13 @@ def test_a_command_goes_out_once_and_its_answer_comes_back(
 def test_ticks_come_once_a_second_and_only_while_the_listener_hears(
     server: NatsServer, log: JetStreamLog, database: Database
 ) -> None:
+    started = time.time()
     with IngestHouse(database, log, server.mqtt_url):
         time.sleep(3.2)
     stopped = time.time()
     time.sleep(1.5)
     ticks = [tick.at for tick in entries(log, Tick, partitions=1)]
-    assert len(ticks) in {3, 4}
-    assert all(later - earlier == 1000 for earlier, later in pairwise(ticks))
+    assert 3 <= len(ticks) <= stopped - started + 1
+    assert all(later - earlier >= 1000 for earlier, later in pairwise(ticks))
     assert ticks[-1] <= stopped * 1000
     assert all(at % 1000 == 0 for at in ticks)
