@@ -11,12 +11,10 @@ from app.settings import Role, Settings
 from domain.clock import Clock
 from domain.links import LinkSigner
 from domain.messages import Channel, RecipientKind
-from domain.people import Recipient
+from domain.people import DISPATCHER_ID, Recipient
 from store import meta
 from store.database import Database
 from store.log_jetstream import JetStreamLog
-
-DISPATCHER_ID = "dispatcher"
 
 Probe = Callable[[], Mapping[str, Any]]
 

@@ -17,11 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 import dispatch.service as dispatching
-from domain.clock import to_ms
 from domain.faults import Transition
-from domain.intake import DeadLetter
 from domain.tickets import Announce, Effect, VisitUnneeded, VisitWanted
-from store import due, notes, outbox
+from store import due, outbox, registry
 from tickets import commands, correlation, service
 
 log = structlog.get_logger()
@@ -69,12 +67,12 @@ def hand_on(session: Session, effects: Sequence[Effect], *, now: datetime) -> No
 
 
 def _bury(session: Session, transition: Transition, *, now: datetime) -> None:
-    letter = DeadLetter(
+    registry.add_dead_letter(
+        session,
         device_id=transition.device_id,
         reason="transition_failed",
         topic=f"rules/{transition.rule}",
         payload=repr(transition).encode(),
         detail="our own handling failed; the log of the rules role has the traceback",
-        at=to_ms(now),
+        at=now,
     )
-    notes.write_dead_letters(session, [letter], now=now)

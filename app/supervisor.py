@@ -71,7 +71,7 @@ class Child:
 
 
 class Supervisor:
-    """Children in starting order; they are stopped in the reverse order."""
+    """Children in starting order; servers end after those that need them."""
 
     def __init__(self, children: Sequence[Child]) -> None:
         self.children = list(children)

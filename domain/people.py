@@ -7,6 +7,9 @@ from zoneinfo import ZoneInfo
 
 from domain.messages import Channel, RecipientKind
 
+DISPATCHER_ID = "dispatcher"
+"""Whom messages to the desk are for."""
+
 
 @dataclass(frozen=True, slots=True)
 class QuietHours:

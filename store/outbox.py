@@ -27,7 +27,7 @@ from domain.messages import (
     audience,
 )
 from domain.outbox import Content, Pending, Receipt
-from domain.people import Recipient
+from domain.people import DISPATCHER_ID, Recipient
 from domain.tickets import Announce
 from store import deliveries, events, timeline
 from store.briefs import BriefWriter
@@ -40,7 +40,6 @@ SENDING_PAUSED = "sending_paused"
 """Meta key; any value but these means that nothing goes out."""
 NOT_PAUSED = (None, "", "0", "false")
 
-DISPATCHER_ID = "dispatcher"
 TAKE_LEASE_S = 5.0
 _WAITING = (MessageState.HELD, MessageState.READY, MessageState.SUBMITTING)
 
