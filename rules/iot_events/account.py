@@ -58,6 +58,13 @@ class Account:
     def left(self, path: str, reason: str, *, state: str = "", at: str = "") -> None:
         self.note(Weight.LEFT, path, reason, state=state, at=at)
 
+    def refuse(self, state: str, path: str, reason: str) -> None:
+        """There is no rule for this state: what would have been different about it matters no more."""
+        of_it = [note for note in self.notes if note.state == state and note.at in {"when", "clear"}]
+        self.notes = [note for note in self.notes if note not in of_it or note.weight is Weight.LEFT]
+        if not any(note.weight is Weight.LEFT and note.at == "when" for note in of_it):
+            self.left(path, reason, state=state, at="when")
+
     def known(self, path: str) -> bool:
         """Whether something has been said of this part."""
         return path in self.settled or any(note.path == path for note in self.notes)
@@ -67,7 +74,8 @@ class Account:
         for state in model.states.values():
             for event in state.events:
                 if event.target and not self.known(event.path):
-                    self.left(event.path, f"the transition to {event.target}: {event.text}", state=state.name)
+                    owner = state.name if event.target == model.initial else event.target
+                    self.left(event.path, f"the transition to {event.target}: {event.text}", state=owner)
                 for action in event.actions:
                     if action.kind in STATE_KEEPING and not self.known(action.path):
                         what = action.variable or action.timer

@@ -95,8 +95,7 @@ def _expressions(model: Model) -> list[Expr]:
 def _rule(model: Model, draft: Draft, names: Names, account: Account, product: str | None) -> RuleText:
     rule = RuleText(_name(model, draft.state), refused=draft.refused)
     if draft.refused:
-        if not any(note.state == draft.state and note.at == "when" for note in account.notes):
-            account.left(draft.path, draft.refused, state=draft.state, at="when")
+        account.refuse(draft.state, draft.path, draft.refused)
         return rule
     names.remarks.clear()
     try:
@@ -104,7 +103,7 @@ def _rule(model: Model, draft: Draft, names: Names, account: Account, product: s
         clear = to_sql(draft.clear, names) if draft.clear is not None else None
     except Untranslatable as exc:
         rule.refused = f"its condition uses {exc.reason}"
-        account.left(draft.path, rule.refused, state=draft.state)
+        account.refuse(draft.state, draft.path, rule.refused)
         return rule
     for remark in names.remarks:
         account.differs(draft.path, remark, state=draft.state, at="when")
@@ -158,7 +157,7 @@ def _loadable(rule: RuleText, draft: Draft, account: Account) -> RuleText:
     except (SourceError, ExceptionGroup) as exc:
         first = exc.exceptions[0] if isinstance(exc, ExceptionGroup) else exc
         rule.refused = getattr(first, "problem", str(first))
-        account.left(draft.path, rule.refused, state=draft.state)
+        account.refuse(draft.state, draft.path, rule.refused)
     return rule
 
 

@@ -29,8 +29,10 @@ def both(members: Iterable[Expr]) -> Expr:
 
 def either(members: Iterable[Expr]) -> Expr:
     """Any of them; one that lies within another is left out."""
-    kept = _once(members)
-    widest = [each for each in kept if not any(each is not other and implies(each, other) for other in kept)]
+    widest: list[Expr] = []
+    for each in members:
+        if not any(implies(each, other) for other in widest):
+            widest = [*(other for other in widest if not implies(other, each)), each]
     return _chain("||", widest, Literal(value=False))
 
 

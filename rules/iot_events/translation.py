@@ -14,7 +14,7 @@ _OPERATORS = {
 _BITS = {"&", "|", "^"}
 _RENAMED = {"floor": "FLOOR", "ceil": "CEIL", "abs": "ABS", "min": "LEAST", "max": "GREATEST"}
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_LOOSER, _TIGHT = {"&&": 2, "||": 1, "!": 3}, 9
+_BINDS, _COMPARES, _TIGHT = {"||": 1, "&&": 2, "!": 3, "+": 5, "-": 5, "*": 6, "/": 6}, 4, 9
 
 
 class Untranslatable(Exception):
@@ -96,7 +96,7 @@ def _literal(literal: Literal) -> str:
 def _inside(expr: Expr, names: Names, least: int) -> str:
     """In parentheses, if it binds less than what is around it."""
     text = to_sql(expr, names)
-    binds = _LOOSER.get(expr.operator, 4) if isinstance(expr, (Binary, Unary)) else _TIGHT
+    binds = _BINDS.get(expr.operator, _COMPARES) if isinstance(expr, (Binary, Unary)) else _TIGHT
     return text if binds >= least else f"({text})"
 
 
@@ -110,8 +110,9 @@ def _binary(expr: Binary, names: Names) -> str:
         isinstance(s, Literal) and isinstance(s.value, float) for s in (expr.left, expr.right)
     ):
         names.remarks["/ of two integers was rounded there; here it is true division"] = None
-    least = _LOOSER.get(operator, 5)
-    left, right = _inside(expr.left, names, least), _inside(expr.right, names, least)
+    least = _BINDS.get(operator, _COMPARES + 1)
+    left = _inside(expr.left, names, least)
+    right = _inside(expr.right, names, least if operator in {"&&", "||"} else least + 1)
     return f"{left} {_OPERATORS[operator]} {right}"
 
 
