@@ -21,7 +21,7 @@ cli = typer.Typer(
 
 
 imports = typer.Typer(help="Rules from other systems, as rule files.", rich_markup_mode=None)
-cli.add_typer(imports, name="import", no_args_is_help=True)
+cli.add_typer(imports, name="import")
 
 
 @cli.callback(invoke_without_command=True)

@@ -50,6 +50,11 @@ def _counted(reader: Reader, moves: list[Move], move: Move, account: Account) ->
             state=move.target, at="count",
         )  # fmt: skip
     _tell(reader, counter, stepping.when, move, account)
+    if any(other.source == move.source and (other.via or other.target == move.source) for other in moves):
+        account.differs(
+            counter.stepping.path, f"there counting began anew whenever {move.source} was entered again",
+            state=move.target, at="count",
+        )  # fmt: skip
     _settle(reader, moves, move, threshold.variable, account)
     return replace(move, asked=Asked(stepping.when, inputs=move.asked.inputs), count=n)
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import product as product_of
 from pathlib import Path
 
 from domain.errors import SourceError
@@ -37,6 +38,8 @@ class Outcome:
     when: str
     refused: str = ""
     differs: int = 0
+    during: frozenset[str] = frozenset()
+    """The model's states in which the rule fires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,17 @@ def import_model(model: Model, *, source: str, product: str | None = None) -> Im
         silences, moves = take_silences(reader, reader.moves(), account)
         moves = count_moves(reader, collapse_waits(reader, moves, account), account)
         drafts = drafts_of(reader, moves, account)
+        for silence, draft in product_of(silences, drafts):
+            account.differs(
+                silence.path, f"there the first message after {silence.state} only ended that; here it counts",
+                state=draft.state, at="when",
+            )  # fmt: skip
         tell_actions(model, account)
     else:
         drafts = [draft_alarm(model, account)]
     rules = [(draft, _rule(model, draft, names, account, product)) for draft in drafts]
     for silence in silences:
-        draft = Draft(silence.state, silence.path, frozenset({silence.state}))
+        draft = Draft(silence.state, silence.path, frozenset({silence.state}), during=frozenset({silence.state}))
         rules.append((draft, _silence(model, silence, names, product)))
     if isinstance(model, DetectorModel):
         account.close(model)
@@ -200,7 +208,7 @@ def _head(model: Model, source: str, product: str | None, names: Names) -> list[
 def _outcome(draft: Draft, rule: RuleText) -> Outcome:
     differs = sum(note.weight == "differs" for note in rule.comments)
     when = " ".join(rule.fields.get("when", "").removeprefix(">-").split())
-    return Outcome(rule.name, draft.state, when, rule.refused, differs)
+    return Outcome(rule.name, draft.state, when, rule.refused, differs, draft.during)
 
 
 def _name(model: Model, state: str) -> str:

@@ -32,6 +32,8 @@ class Draft:
     """The states at its level and above."""
     below: tuple[str, ...] = ()
     """The states that lead up to it."""
+    during: frozenset[str] = frozenset()
+    """The states in which the rule fires: those above, and where they only wait to be left."""
     leaving: frozenset[str] = frozenset()
     """Waiting states on the way out."""
     family: str = ""
@@ -56,13 +58,12 @@ def drafts_of(reader: Reader, moves: list[Move], account: Account) -> list[Draft
         ordered, ladder = _ordered(group, moves, resting)
         for level, name in enumerate(ordered):
             above = frozenset(ordered[level:]) if ladder else frozenset({name})
-            below = (resting, *(other for other in ordered if other not in above))
+            below = (resting, *(other for other in alarms if other not in above))
             draft = Draft(name, reader.model.states[name].path, frozenset(), above, below)
             _cross(draft, moves, account)
             draft.severity = _severity(ordered, level, ladder=ladder)
             draft.family = ordered[0] if ladder and len(ordered) > 1 else ""
             found.append(draft)
-    _tell_parallel(found, account)
     order = list(reader.model.states)
     return sorted(found, key=lambda draft: order.index(draft.state))
 
@@ -104,6 +105,7 @@ def _cross(draft: Draft, moves: list[Move], account: Account) -> None:
     out = [move for move in moves if move.source in draft.above and move.target not in draft.above]
     draft.leaving = frozenset().union(*(move.via for move in out))
     draft.states = draft.above.union(*(move.via for move in (*into, *out)))
+    draft.during = draft.above.union(*(move.via for move in moves if move.source in draft.above))
     _enter(draft, moves, into, account)
     if not draft.refused:
         _leave(draft, moves, out, account)
@@ -130,7 +132,7 @@ def _enter(draft: Draft, moves: list[Move], into: list[Move], account: Account) 
             account.left(
                 move.event.path, f"the way from {move.source} takes another time or count", state=draft.state, at="when"
             )
-    asked = {source: _asked(moves, chosen, source, draft.above, inside=True) for source in draft.below}
+    asked = {source: _asked(draft, moves, chosen, source, account) for source in draft.below}
     draft.seconds, draft.count = shape
     draft.when = either([each for each in asked.values() if each is not None])
     for source, each in asked.items():
@@ -151,19 +153,31 @@ def _trouble(move: Move) -> str:
     return "every message leads on, whatever its values" if move.when == TRUE else ""
 
 
-def _asked(moves: list[Move], chosen: list[Move], source: str, above: frozenset[str], *, inside: bool) -> Expr | None:
+def _asked(draft: Draft, moves: list[Move], chosen: list[Move], source: str, account: Account) -> Expr | None:
     """What leads from `source` across the border; transitions before it come first if both hold."""
     found: list[Expr] = []
-    before: list[Expr] = []
+    before: list[Move] = []
+    inside = source in draft.above
     for move in moves:
         if move.source != source:
             continue
-        if move in chosen:
-            rivals = [each for each in before if not exclusive(each, move.when)]
-            found.append(both([move.when, *(negated(each) for each in rivals)]))
-        elif not _trouble(move) and (move.target in above) is not inside:
-            before.append(move.when)
+        if move not in chosen:
+            if (move.target in draft.above) is inside or _trouble(move):
+                before.append(move)
+            continue
+        rivals = [each for each in before if not exclusive(each.when, move.when)]
+        found.append(both([move.when, *(negated(each.when) for each in rivals if _plain(each))]))
+        for each in rivals:
+            if not _plain(each):
+                account.differs(
+                    each.event.path, f"there {each.target} came first when {each.event.text}",
+                    state=draft.state, at="clear" if inside else "when",
+                )  # fmt: skip
     return either(found) if found else None
+
+
+def _plain(move: Move) -> bool:
+    return not _trouble(move) and not move.seconds and move.count < 2
 
 
 def _skipped(draft: Draft, moves: list[Move], source: str, account: Account) -> None:
@@ -207,7 +221,7 @@ def _leave(draft: Draft, moves: list[Move], out: list[Move], account: Account) -
             account.differs(
                 move.event.path, f"there this way back took {move.seconds} s", state=draft.state, at="keep_firing_for"
             )
-    asked = {source: _asked(moves, usable, source, draft.above, inside=False) for source in sorted(draft.above)}
+    asked = {source: _asked(draft, moves, usable, source, account) for source in sorted(draft.above)}
     clear = either([each for each in asked.values() if each is not None])
     for source, each in asked.items():
         if each is None:
@@ -230,19 +244,6 @@ def _stepwise(draft: Draft, moves: list[Move], source: str, clear: Expr, account
     if not steps or any(implies(clear, each) for each in steps):
         return clear
     return both([clear, either(steps)])
-
-
-def _tell_parallel(drafts: list[Draft], account: Account) -> None:
-    """A detector is in one state at a time; rules know nothing of each other."""
-    for draft in drafts:
-        for other in drafts:
-            apart = draft.state in other.states or other.state in draft.states
-            if draft is other or apart or draft.refused or other.refused or exclusive(draft.when, other.when):
-                continue
-            account.differs(
-                draft.path, f"there never together with {other.state}; here both may hold at once", state=draft.state,
-                at="when",
-            )  # fmt: skip
 
 
 def _severity(ordered: list[str], level: int, *, ladder: bool) -> Severity:

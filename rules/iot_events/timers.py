@@ -178,14 +178,14 @@ def _tell_wait(when: Expr, back: list[Move], out: Move, account: Account) -> Non
 
 
 def _tell_deaf(reader: Reader, moves: list[Move], into: list[Move], out: Move, account: Account) -> None:
-    others = sorted(
-        {m.target for m in moves if m.source == into[0].source and m.target not in {out.source, out.target}}
-    )
-    if others:
+    """While it waited, a detector did not judge what else could lead on."""
+    source, initial = into[0].source, reader.model.initial
+    others = sorted({m.target for m in moves if m.source == source and m.target not in {out.source, out.target}})
+    for owner in {source, *others, out.target} - {initial} if others else ():
         account.differs(
             reader.model.states[out.source].path,
-            f"there {into[0].source} could not go on to {', '.join(others)} while {out.source} waited; here it can",
-            state=out.source,
+            f"there {source} could not go on to {', '.join(others)} while {out.source} waited; here it can",
+            state=owner,
             at="for",
         )
 
