@@ -133,7 +133,7 @@ def _detector(part: Part, about: Part, name: str) -> DetectorModel:
         for transition in _inner(each, "onInput").items("transitionEvents"):
             _known(transition.need("nextState"), states)
     method = about.get("evaluationMethod")
-    if method is not None and method.data not in {"BATCH", "SERIAL"}:
+    if method is not None and method.text() not in {"BATCH", "SERIAL"}:
         raise method.wrong(f"{method.data!r} is no evaluation method", cure="write BATCH or SERIAL")
     known = ("detectorModelName", "detectorModelDefinition", "detectorModelDescription", "key", "evaluationMethod")
     given = ("detectorModelArn", "detectorModelVersion", "detectorModelConfiguration")
@@ -198,7 +198,7 @@ def _action(part: Part) -> Action:
 def _alarm(part: Part, name: str) -> AlarmModel:
     rule = part.need("alarmRule").need("simpleRule")
     operator = rule.need("comparisonOperator")
-    if operator.data not in OPERATORS:
+    if operator.text() not in OPERATORS:
         raise operator.wrong(f"{operator.data!r} is no comparison", cure=f"write {', '.join(OPERATORS)}")
     severity = part.get("severity")
     if severity is not None and (not isinstance(severity.data, int) or isinstance(severity.data, bool)):
@@ -230,7 +230,9 @@ def _text(part: Part, name: str) -> str:
 
 def _flag(part: Part, name: str) -> bool:
     found = part.get(name)
-    return found is not None and found.data is True
+    if found is not None and not isinstance(found.data, bool):
+        raise found.wrong(f"{json.dumps(found.data)[:60]} is neither", cure="write true or false")
+    return found is not None and bool(found.data)
 
 
 def _expression(part: Part | None) -> Expr:

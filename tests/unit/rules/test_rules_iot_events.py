@@ -1,6 +1,7 @@
 """Imported models say the same as the models themselves: rules against an interpreter, and every leftover by name."""
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.cli import main
 from app.importing import import_models
 from domain.errors import SourceError
 from domain.faults import Severity, Stage, TransitionState
@@ -295,3 +297,60 @@ def test_the_command_writes_files_once_and_says_what_became_of_every_part(tmp_pa
     assert said[-1].startswith("2 rules in 2 files, all stage: draft")
     with pytest.raises(SourceError, match=r"BoilerPressure\.yaml: is there already"):
         import_models(paths[:1], out=tmp_path / "rules", product=None, dry_run=False, say=said.append)
+
+
+def places(data: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The way to every value of a JSON document."""
+    inner: list[tuple[Any, Any]] = []
+    if isinstance(data, dict):
+        inner = list(data.items())
+    elif isinstance(data, list):
+        inner = list(enumerate(data))
+    return [at] + [place for key, value in inner for place in places(value, (*at, key))]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    name=st.sampled_from(sorted(path.stem for path in MODELS.glob("*.json"))),
+    junk=st.sampled_from([None, 3, -1.5, True, "", "x", "$input.A.b > 3", "true", [], [3], {}, {"a": 1}, {"Ref": "A"}]),
+    data=st.data(),
+)
+def test_a_broken_model_is_imported_or_refused_with_a_json_path(
+    tmp_path_factory: pytest.TempPathFactory, name: str, junk: Any, data: st.DataObject
+) -> None:
+    model = model_of(name)
+    *way, last = data.draw(st.sampled_from(places(model)[1:]))
+    part = model
+    for key in way:
+        part = part[key]
+    part[last] = junk
+    path = tmp_path_factory.mktemp("broken") / "model.json"
+    path.write_text(json.dumps(model))
+    outcome: Imported | SourceError
+    try:
+        (outcome,) = import_file(path)
+    except SourceError as exc:
+        outcome = exc
+    if isinstance(outcome, SourceError):
+        assert outcome.key.startswith("$")
+        assert outcome.cure
+    else:
+        assert all(rule.stage is Stage.DRAFT for rule in rules_from(parse_documents(outcome.text)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["nowhere.json"], 1, "prevenant: nowhere.json: cannot be read: No such file or directory"),
+        ([], 2, "prevenant: Missing argument 'FILE...'; see prevenant import aws-iot-events --help"),
+        ([str(MODELS / "alarm.json"), "--dry-run"], 0, ""),
+    ],
+)
+def test_the_command_line_ends_as_the_contract_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, said: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["prevenant", "import", "aws-iot-events", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == code
+    assert capsys.readouterr().err.strip() == said
