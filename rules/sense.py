@@ -27,8 +27,6 @@ def senseless(rule: Rule) -> Iterator[Problem]:
     yield from _null_compared(("when",), when)
     if clear is not None:
         yield from _null_compared(("clear",), clear)
-    if clear is not None and _written(clear) is False:
-        yield Problem(("clear",), SourceError("can never be TRUE", cure="leave clear out, or compare a metric"))
     constant = _written(when)
     if constant is False or (constant is True and rule.missing is Missing.HOLD):
         error = SourceError("is the same whatever comes", cure="compare a metric: write for example temperature > 90")
