@@ -17,6 +17,7 @@ from domain.people import Recipient
 from domain.telemetry import LogEntry, LogExtent, Uplink
 from domain.tickets import Effect
 from store.database import Database
+from store.history import History
 
 
 class ReadingLog(Protocol):
@@ -55,6 +56,7 @@ class Services:
     clock: Clock
     signer: LinkSigner
     log: ReadingLog
+    history: History
     admin_token: str = field(repr=False)
     public_url: str
     hand_on: HandOn

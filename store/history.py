@@ -1,6 +1,6 @@
 """The telemetry history: one Delta Lake table of all readings, in a folder or on S3, which outlives the reading log.
 
-A row's place is its log partition (`slice`) and the day it was received (`day`). The receive time cannot lie, so a device
+A row's place is its log partition (`slice`) and the day it was received (`day`). Receive time cannot lie, so a device
 with a mad clock makes no thousand partitions, a past day never changes again, and expiry drops whole partitions.
 """
 
@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
@@ -89,27 +89,24 @@ class History:
                 raise
 
     def readings(
-        self, device_id: str, metrics: Sequence[str] | None, *, since: datetime, until: datetime
-    ) -> pl.DataFrame:
-        """Readings of one device with event times in [since, until], as `COLUMNS`, in no order; duplicates stand."""
+        self, device_id: str, metrics: Sequence[str] | None, *, since: datetime, until: datetime, at_most: int
+    ) -> pl.DataFrame | None:
+        """Readings of one device with event times in [since, until], as `COLUMNS`, in no order; duplicates stand.
+
+        None if there are more than `at_most`.
+        """
         chosen = pl.col("device_id") == device_id
         if metrics is not None:
             chosen &= pl.col("metric").is_in(list(metrics))
-        return self._collect(chosen, device_id, since=since, until=until)
+        return self._collect(chosen, device_id, since=since, until=until, at_most=at_most)
 
     def recording(
         self, device_ids: Sequence[str] | None, *, since: datetime, until: datetime, at_most: int
     ) -> pl.DataFrame | None:
-        """Readings of some devices, or of all, with event times in [since, until], as `COLUMNS`, in order of arrival.
-
-        None, before anything is read, if there are more than `at_most`.
-        """
+        """As `readings`, of several devices or of all, in order of arrival."""
         chosen = pl.lit(value=True) if device_ids is None else pl.col("device_id").is_in(list(device_ids))
-        with self._failing():
-            scan = self._scan(chosen, None, since=since, until=until)
-            if int(scan.select(pl.len()).collect().item()) > at_most:
-                return None
-            return scan.sort(ARRIVAL, maintain_order=True).collect()
+        found = self._collect(chosen, None, since=since, until=until, at_most=at_most)
+        return None if found is None else found.sort(ARRIVAL, maintain_order=True)
 
     @contextmanager
     def table(self) -> Iterator[DeltaTable]:
@@ -117,16 +114,23 @@ class History:
         with self._lock, self._failing():
             yield self._newest() or self._create()
 
-    def _collect(self, chosen: pl.Expr, device_id: str, *, since: datetime, until: datetime) -> pl.DataFrame:
+    def _collect(
+        self, chosen: pl.Expr, device_id: str | None, *, since: datetime, until: datetime, at_most: int
+    ) -> pl.DataFrame | None:
         with self._failing():
-            return self._scan(chosen, device_id, since=since, until=until).collect()
+            found = self._scan(chosen, device_id, since=since, until=until).head(at_most + 1).collect()
+        return found if found.height <= at_most else None
 
     def _scan(self, chosen: pl.Expr, device_id: str | None, *, since: datetime, until: datetime) -> pl.LazyFrame:
         with self._table() as table:
             if table is None:
                 return pl.LazyFrame(schema=COLUMNS)
             first = pl.lit(day_of(since - AHEAD))
-            where = chosen & (pl.col("day") >= first) & pl.col("ts").is_between(pl.lit(since), pl.lit(until))
+            where = (
+                chosen
+                & (pl.col("day") >= first)
+                & pl.col("ts").is_between(pl.lit(since.astimezone(UTC)), pl.lit(until.astimezone(UTC)))
+            )
             if device_id is not None:
                 names = {partition["slice"] for partition in table.partitions()}
                 where &= pl.col("slice").is_in([name for name in sorted(names) if holds(name, device_id)])

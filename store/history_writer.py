@@ -1,4 +1,4 @@
-"""Moves one partition of the reading log into the telemetry history: in batches, each reading once, whoever is killed."""
+"""Moves a partition of the reading log into the telemetry history, in batches: each reading once, whoever is killed."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -143,6 +143,8 @@ def test_what_came_since_a_time_is_read_up_to_a_place(log: MemoryLog | JetStream
     assert minutes[-1] == 30
     assert len(list(log.since(2, 0, up_to=ends[-1]))) == 40
     assert list(log.since(5, 0, up_to=ends[-1])) == []
+
+
 def test_readings_of_a_device_after_a_place_in_the_log(log: MemoryLog | JetStreamLog) -> None:
     places = [log.append({0: [uplink("a", n)]}, msg_id=f"n{n}")[0] for n in range(5)]
     assert [u.received_at for u in log.readings_of("a", 0, from_ms(0), after=places[2])] == [3, 4]

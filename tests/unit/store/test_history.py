@@ -21,7 +21,7 @@ from store.log_memory import MemoryLog
 
 T0 = datetime(2026, 3, 3, 12, tzinfo=UTC)
 NOON = to_ms(T0)
-FOREVER = {"since": T0 - timedelta(days=3650), "until": T0 + timedelta(days=3650)}
+BEFORE, AFTER = T0 - timedelta(days=3650), T0 + timedelta(days=3650)
 
 
 class Stopwatch:
@@ -49,8 +49,22 @@ def move_all(archive: History, log: MemoryLog) -> None:
     one.flush()
 
 
-def stored(history: History, device_id: str = "a") -> list[float]:
-    return history.readings(device_id, None, **FOREVER).sort("ts", "sequence")["number"].to_list()
+def read(history: History, metrics: list[str] | None = None) -> pl.DataFrame:
+    """All that device a ever sent."""
+    found = history.readings("a", metrics, since=BEFORE, until=AFTER, at_most=1000)
+    assert found is not None
+    return found
+
+
+def recorded(history: History, device_ids: list[str] | None = None) -> pl.DataFrame:
+    """All that devices ever sent."""
+    found = history.recording(device_ids, since=BEFORE, until=AFTER, at_most=10_000)
+    assert found is not None
+    return found
+
+
+def stored(history: History) -> list[float]:
+    return read(history).sort("ts", "sequence")["number"].to_list()
 
 
 @pytest.fixture
@@ -60,7 +74,7 @@ def history(tmp_path: Path) -> History:
 
 def test_what_was_never_written_reads_as_nothing_and_makes_no_table(tmp_path: Path) -> None:
     history = History(str(tmp_path / "history"))
-    assert history.readings("a", None, **FOREVER).is_empty()
+    assert read(history).is_empty()
     assert history.position(Source(0, 1, "log")) == 0
     assert not (tmp_path / "history").exists()
 
@@ -69,14 +83,14 @@ def test_a_value_of_each_kind_comes_back_as_it_was(history: History) -> None:
     log = MemoryLog()
     log.append({0: [uplink("a", 0, n=1.5, on=True, mode="é"), Tick(NOON, "l"), uplink("b", 0, n=2.0)]}, msg_id="1")
     move_all(history, log)
-    rows = history.readings("a", None, **FOREVER).sort("metric")
+    rows = read(history).sort("metric")
     assert rows.select("metric", "number", "boolean", "string").rows() == [
         ("mode", None, None, "é"),
         ("n", 1.5, None, None),
         ("on", None, True, None),
     ]
     assert rows["ts"].to_list() == [T0] * 3
-    assert history.readings("a", ["on"], **FOREVER)["boolean"].to_list() == [True]
+    assert read(history, ["on"])["boolean"].to_list() == [True]
 
 
 def test_times_are_a_closed_range_of_event_time_however_late_it_came(history: History) -> None:
@@ -84,7 +98,8 @@ def test_times_are_a_closed_range_of_event_time_however_late_it_came(history: Hi
     late = [uplink("a", ms, received_ms=50 * 86_400_000, n=float(ms)) for ms in (0, 1000, 2000, 3000)]
     log.append({0: late}, msg_id="1")
     move_all(history, log)
-    found = history.readings("a", None, since=from_ms(NOON + 1000), until=from_ms(NOON + 2000))
+    found = history.readings("a", None, since=from_ms(NOON + 1000), until=from_ms(NOON + 2000), at_most=9)
+    assert found is not None
     assert sorted(found["number"]) == [1000.0, 2000.0]
 
 
@@ -195,7 +210,7 @@ def test_two_writers_that_looked_at_the_same_moment_do_not_both_append(
     with history.table(), other.table():
         pass
     # The other process is paused after it has looked, and wakes when we are done.
-    opened = other._opened  # noqa: SLF001
+    opened = other._opened
     assert opened is not None
     history.append(source, builder.rows(), after=0, up_to=1)
     monkeypatch.setattr(other, "_newest", lambda: opened)
@@ -239,7 +254,7 @@ def test_the_sick_storage_is_named(tmp_path: Path) -> None:
     (tmp_path / "history" / "_delta_log").mkdir(parents=True)
     (tmp_path / "history" / "_delta_log" / f"{0:020}.json").write_text("{oops")
     with pytest.raises(HistoryUnavailable, match="history at"):
-        History(str(tmp_path / "history")).readings("a", None, **FOREVER)
+        read(History(str(tmp_path / "history")))
 
 
 def fill(history: History, *, days: int, appends: int = 3) -> None:
@@ -256,12 +271,10 @@ def fill(history: History, *, days: int, appends: int = 3) -> None:
 
 def test_a_day_that_is_over_becomes_one_sorted_file_and_loses_nothing(history: History) -> None:
     fill(history, days=2)
-    before = history.recording(None, **FOREVER, at_most=10_000)
+    before = recorded(history)
     done = keep_up(history, today=date(2026, 3, 4), keep_days=400)
     assert (done.compacted, done.expired_files) == (1, 0)  # the second day is today
-    after = history.recording(None, **FOREVER, at_most=10_000)
-    assert before is not None
-    assert after is not None
+    after = recorded(history)
     assert after.sort(pl.all()).equals(before.sort(pl.all()))
     with history.table() as table:
         files = [uri for uri in table.file_uris() if "2026-03-03" in uri]
@@ -283,8 +296,7 @@ def test_compaction_keeps_how_far_the_writers_have_got(history: History) -> None
 def test_what_is_older_than_the_setting_goes(history: History) -> None:
     fill(history, days=4, appends=1)
     assert keep_up(history, today=date(2026, 3, 6), keep_days=1).expired_files == 2
-    found = history.recording(None, **FOREVER, at_most=10_000)
-    assert found is not None
+    found = recorded(history)
     assert sorted(found["day"].unique()) == [date(2026, 3, 5), date(2026, 3, 6)]
 
 
@@ -293,10 +305,7 @@ def test_a_recording_stands_in_order_of_arrival_or_is_refused_for_its_size(histo
     log.append({0: [uplink("b", 5, received_ms=9, n=1.0), uplink("a", 9, n=2.0)]}, msg_id="1")
     log.append({0: [uplink("a", 3, received_ms=10, n=3.0)]}, msg_id="2")
     move_all(history, log)
-    found = history.recording(None, **FOREVER, at_most=3)
-    assert found is not None
-    assert found["number"].to_list() == [1.0, 2.0, 3.0]
-    assert history.recording(None, **FOREVER, at_most=2) is None
-    only = history.recording(["a"], **FOREVER, at_most=2)
-    assert only is not None
-    assert only["number"].to_list() == [2.0, 3.0]
+    assert recorded(history)["number"].to_list() == [1.0, 2.0, 3.0]
+    assert recorded(history, ["a"])["number"].to_list() == [2.0, 3.0]
+    assert history.recording(None, since=BEFORE, until=AFTER, at_most=2) is None
+    assert history.readings("a", None, since=BEFORE, until=AFTER, at_most=1) is None
