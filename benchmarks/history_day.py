@@ -1,5 +1,5 @@
-"""One device's day out of ten million rows of the telemetry history: through the reader that REST uses, and as a ratio to
-a scan that reads all rows of the same table. Also what writing and compacting cost.
+"""One device's day out of ten million rows of the telemetry history, through the reader that REST uses, and as a ratio
+to a scan that reads all rows of the same table. Also what writing and compacting cost.
 
 Usage: python benchmarks/history_day.py [ROWS]
 """
