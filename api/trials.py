@@ -174,6 +174,11 @@ def verdicts(session: Session) -> list[Confirmed]:
     ]
 
 
+def episode_fields(episode: Episode) -> dict[str, Any]:
+    """What a list of episodes says of one."""
+    return {"rule": episode.rule, "device_id": episode.device_id, **_times(episode)}
+
+
 def span(trial: Trial) -> tuple[datetime, datetime]:
     """Event time of the first and the last reading."""
     ts = trial.recording.ts
@@ -237,8 +242,8 @@ def _share(share: Share) -> dict[str, Any]:
 
 
 def _change(one: Difference) -> dict[str, Any]:
-    about = {"change": str(one.change), "rule": one.episode.rule, "device_id": one.episode.device_id}
-    return {**about, **_times(one.episode), **({"was": _times(one.was)} if one.was is not None else {})}
+    was = {"was": _times(one.was)} if one.was is not None else {}
+    return {"change": str(one.change), **episode_fields(one.episode), **was}
 
 
 def _times(episode: Episode) -> dict[str, str | None]:
