@@ -1,6 +1,8 @@
 """`prevenant backtest` over files and over the history: the same transitions, a report, a diff, pictures."""
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.backtesting import Request, print_backtest
 from app.installation import prepare
-from app.settings import Settings
+from app.settings import ROLES, Settings
 from domain.clock import iso, to_ms
 from domain.errors import SourceError, StoreUnavailable
 from domain.telemetry import Sample, Uplink
@@ -195,3 +197,10 @@ def test_a_metric_that_changed_its_kind_is_of_the_first_one(tmp_path: Path) -> N
         "number": [1.0, 2.0],
         "string": ["broken"],
     }
+
+
+def test_no_role_loads_matplotlib() -> None:
+    roles = "import app.wiring; from importlib import import_module as load"
+    parts = "; ".join(f"load('app.parts.{role}')" for role in ROLES)
+    code = f"import sys; {roles}; {parts}; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
