@@ -112,7 +112,8 @@ def fleet_of(session: Session, product: str | None) -> Fleet:
             raise NotFound("product", product)
         query = query.where(Device.product == product)
     products = [
-        plain({"kind": "product", "metrics": dict(row.metrics or {})}) for row in session.scalars(select(Product))
+        plain({"kind": "product", "name": row.name, "metrics": dict(row.metrics or {})})
+        for row in session.scalars(select(Product))
     ]
     return Fleet([changed(device) for device in session.scalars(query)], products, product)
 

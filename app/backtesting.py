@@ -111,8 +111,12 @@ def _read(request: Request) -> tuple[Trial, _More]:
     recording = read_readings(request.readings, request.layout)
     documents = read_documents(request.rules)
     devices = read_devices(request.devices) if request.devices is not None else devices_in(documents)
-    trial = assemble(documents, recording, devices)
-    other = assemble(read_documents(request.diff), recording, devices) if request.diff is not None else None
+    trial = assemble(documents, recording, devices, file=str(request.rules))
+    other = (
+        assemble(read_documents(request.diff), recording, devices, file=str(request.diff))
+        if request.diff is not None
+        else None
+    )
     confirmed = read_faults(request.faults) if request.faults is not None else None
     return trial, _More(trials.playbooks_in(documents) if request.wants_report else {}, confirmed, other)
 
@@ -141,7 +145,9 @@ def _read_history(request: Request) -> tuple[Trial, _More]:
     history = History(settings.history)
     trial = trials.trial_over_history(history, fleet, documents, since=since, until=until, at_most=AT_MOST)
     other = (
-        assemble([*fleet.products, *read_documents(request.diff)], trial.recording, trial.devices)
+        assemble(
+            [*fleet.products, *read_documents(request.diff)], trial.recording, trial.devices, file=str(request.diff)
+        )
         if request.diff is not None
         else None
     )

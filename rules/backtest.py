@@ -88,7 +88,7 @@ def assemble(
     for rule in loaded:
         vocabulary.check(rule)
     loaded += rules_from(documents, vocabulary)
-    if not loaded:
+    if not loaded and (documents or file):
         raise SourceError("no rule in here", cure="write a document with kind: rule", file=file)
     raise_all(list(_products_missing(documents)))
     return Trial(tuple(loaded), recording, tuple(devices))
