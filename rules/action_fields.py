@@ -1,4 +1,4 @@
-"""The fields of a rule that say when its faults may act: storms, inhibitions and hours. The engine reads none of them."""
+"""The fields of a rule that say when its faults may act: storms, inhibitions, hours. The engine reads none of them."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _LAST = "24:00"
 
 
 def read_storm(fields: Fields) -> Storm:
-    """`storm: {by: [gateway, site, firmware], devices: 5, share: 0.2, silent: 0.5}`; what is left out has its default."""
+    """`storm: {by: [gateway, site, firmware], devices: 5, share: 0.2, silent: 0.5}`; defaults for the rest."""
     part = fields.part("storm")
     if part is None:
         return Storm()
