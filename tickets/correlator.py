@@ -102,7 +102,7 @@ def on_child_end(session: Session, child_id: int, *, now: datetime) -> list[Effe
     parent = find_ticket(session, child.parent_id)
     if not is_open(parent) or open_children(session, parent.id):
         return []
-    reason = "all its devices are well again"
+    reason = "all its children are over"
     return resolve(session, parent, by="telemetry", actor="clock", now=now, reason=reason)
 
 

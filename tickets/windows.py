@@ -18,7 +18,8 @@ from domain.errors import SourceError
 
 _DAY = timedelta(days=1)
 _WEEK_AND_MORE = 9
-_LONGEST_CHAIN = 10_000
+_LONGEST_CHAIN = 50
+"""Turns that are looked through for a gap: a window without one is looked at again after so many."""
 FINEST = frozenset({"YEARLY", "MONTHLY", "WEEKLY", "DAILY"})
 
 
