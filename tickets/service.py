@@ -7,12 +7,13 @@ from sqlalchemy.orm import Session
 
 from domain.tickets import Effect
 from store.tables import Due
-from tickets import correlator, recovery, steps
+from tickets import correlator, firmwares, recovery, steps
 from tickets.commanding import check_args, queue_command
 from tickets.commands import on_answer, on_command_outcome, on_timeout
 from tickets.correlation import on_quiet_end, on_transition
 from tickets.desk import assign, comment, move, open_by_hand, verdict
 from tickets.figures import kpis, proactive
+from tickets.firmwares import comparisons
 from tickets.lifecycle import close_when_due
 from tickets.mutes import mute, on_mute_end, unmute
 from tickets.playbooks import Playbook, parse_playbook
@@ -25,6 +26,7 @@ __all__ = [
     "assign",
     "check_args",
     "comment",
+    "comparisons",
     "is_muting",
     "kpis",
     "look_again",
@@ -66,6 +68,11 @@ def _correlate(session: Session, due: Due, now: datetime) -> list[Effect]:
     return []
 
 
+def _compare_firmwares(session: Session, due: Due, now: datetime) -> list[Effect]:  # noqa: ARG001
+    firmwares.on_day(session, now=now)
+    return []
+
+
 _HANDLERS: dict[str, Handler] = {
     "step": _step,
     "verify": _step,
@@ -79,6 +86,7 @@ _HANDLERS: dict[str, Handler] = {
     "child_end": lambda session, due, now: correlator.on_child_end(session, int(due.ref), now=now),
     "parent_end": lambda session, due, now: correlator.on_parent_end(session, int(due.ref), now=now),
     "settle": lambda session, due, now: correlator.on_settled(session, int(due.ref), now=now),
+    "firmware": _compare_firmwares,
     "surface": lambda session, due, now: on_quiet_end(session, int(due.ref), now=now),
     "unmute": lambda session, due, now: on_mute_end(session, due.ref, now=now),
 }
