@@ -8,6 +8,7 @@ from api.ids import BodyId
 from api.schemas.moments import Moment, Shown
 from domain.faults import Severity, Stage
 from domain.tickets import TicketState
+from domain.verdicts import ClosingCode
 
 
 class RuleOut(Shown):
@@ -40,6 +41,24 @@ class StageIn(BaseModel):
     stage: Stage
 
 
+class VerdictOut(Shown):
+    """What somebody said of a fault."""
+
+    verdict: str
+    source: str
+    by: str
+    at: Moment
+    code: str | None
+    note: str
+
+
+class WhyOut(BaseModel):
+    """Why it fired, in plain words."""
+
+    en: str
+    fr: str
+
+
 class FaultOut(Shown):
     """One episode, with its frozen evidence and the version that found it."""
 
@@ -59,19 +78,26 @@ class FaultOut(Shown):
     resolved_at: Moment | None
     end_reason: str | None
     evidence: dict[str, Any]
+    """when, values, attributes, comparisons with both sides' values, the rule's text, and samples by metric."""
+    why: WhyOut
     inhibited_by: int | None
     """The fault for whose sake nobody acts on this one."""
     kept_back: str | None
     """Why nobody acts on it although it fires."""
     ticket_id: int | None
     verdict: str | None
+    """The one that counts: an agent's over a technician's over a customer's; of one source the latest."""
     verdict_by: str | None
+    verdicts: list[VerdictOut]
+    would: dict[str, Any] | None
+    """What it would have caused, had its rule been live; of shadow rules alone."""
 
 
 class VerdictIn(BaseModel):
     """Was it a fault?"""
 
     verdict: Literal["real", "false_alarm"]
+    note: str = Field("", max_length=2000)
 
 
 class TicketOut(Shown):
@@ -249,3 +275,4 @@ class VisitMoveIn(BaseModel):
     outcome: Literal["fixed", "incomplete"] = "fixed"
     note: str = ""
     verdict: Literal["real", "false_alarm"] | None = None
+    closing_code: ClosingCode | None = Field(None, description="what was found; a verdict follows from it")
