@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from api import history
+from api.findings import findings
 from api.services import Services
 from api.thinning import thin
 from api.views import times
@@ -17,6 +18,7 @@ from api.views.chart import Chart, draw, limit_of
 from api.views.phrases import number, said
 from domain.clock import from_ms, to_ms
 from domain.errors import HistoryUnavailable
+from rules.reasons import Why
 from store.notes import in_force
 from store.tables import Device, Fault, Product
 
@@ -45,6 +47,11 @@ class Evidence:
     rule: str
     version: int
     when: str
+    why: Why
+    """In the reader's language."""
+    comparisons: Sequence[Mapping[str, Any]]
+    frozen: Mapping[str, history.Series]
+    """Readings kept with the fault, for when the log has forgotten them."""
 
     @property
     def metric(self) -> str | None:
@@ -62,6 +69,7 @@ def evidence_of(session: Session, fault: Fault, *, now: datetime, language: str 
     first = metrics[0] if metrics else ""
     about = declared.get(first) or {}
     attributes = in_force(device.reported, device.attributes) if device else {}
+    (finding,) = findings(session, [fault])
     over = fault.resolved_at
     until = min(now, over + AFTER) if over else now
     return Evidence(
@@ -77,6 +85,9 @@ def evidence_of(session: Session, fault: Fault, *, now: datetime, language: str 
         rule=fault.rule,
         version=fault.rule_version,
         when=when,
+        why=finding.why()[language],
+        comparisons=finding.comparisons(),
+        frozen={metric: finding.series(metric) for metric in metrics},
     )
 
 
@@ -102,7 +113,7 @@ def svg(
         return None
     began = times.at(evidence.onset, zone, now=now, language=language)
     chart = draw(
-        thin(found.get(evidence.metric, []), POINTS),
+        thin(found.get(evidence.metric) or evidence.frozen.get(evidence.metric, []), POINTS),
         since_ms=to_ms(evidence.since),
         until_ms=to_ms(evidence.until),
         label=f"{evidence.title}, {began}",
