@@ -17,13 +17,16 @@ from tickets.firmwares import comparisons
 from tickets.lifecycle import close_when_due
 from tickets.mutes import mute, on_mute_end, unmute
 from tickets.playbooks import Playbook, parse_playbook
+from tickets.precision import Noise, Tally, noise, tallies
 from tickets.quiet import is_muting, look_again, muting_until
 from tickets.replies import on_reply
 from tickets.verdicts import judge_ticket, verdict
 
 __all__ = [
     "DUE_KINDS",
+    "Noise",
     "Playbook",
+    "Tally",
     "assign",
     "check_args",
     "comment",
@@ -35,6 +38,7 @@ __all__ = [
     "move",
     "mute",
     "muting_until",
+    "noise",
     "on_answer",
     "on_command_outcome",
     "on_due",
@@ -44,6 +48,7 @@ __all__ = [
     "parse_playbook",
     "proactive",
     "queue_command",
+    "tallies",
     "unmute",
     "verdict",
 ]

@@ -11,6 +11,28 @@ from domain.tickets import TicketState
 from domain.verdicts import ClosingCode
 
 
+class PrecisionOut(BaseModel):
+    """How often the rule was right in the last 90 days, as far as anybody said."""
+
+    n_real: int
+    n_false: int
+    n_unknown: int
+    """Episodes that nobody has judged."""
+    precision: float | None
+    """n_real ÷ (n_real + n_false); null while nothing was judged."""
+    low: float
+    high: float
+    """Wilson's 95 % interval."""
+    days: int
+
+
+class NoiseOut(Shown):
+    """Why a rule is noisy, and what to do about it."""
+
+    reason: str
+    cure: str
+
+
 class RuleOut(Shown):
     """A rule and the version in force."""
 
@@ -23,6 +45,28 @@ class RuleOut(Shown):
     severity: str
     playbook: str | None
     body: dict[str, Any]
+    precision: PrecisionOut
+    episodes_7d: int
+    noisy: NoiseOut | None
+
+
+class StageMoveOut(Shown):
+    """One step in the life of a rule."""
+
+    version: int
+    was: str | None
+    stage: str
+    at: Moment
+    by: str
+
+
+class RuleDetail(RuleOut):
+    """A rule with its life so far."""
+
+    moves: list[StageMoveOut]
+    """Newest first."""
+    legal: list[str]
+    """Stages it may be moved to."""
 
 
 class RuleVersionOut(Shown):
