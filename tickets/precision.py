@@ -67,11 +67,8 @@ class Noise:
 def noise(tally: Tally) -> Noise | None:
     """The first that applies: mostly wrong, chattering, flapping; None for a rule that may be trusted so far."""
     if tally.judged >= LEAST_VERDICTS and tally.interval.high < DOUBTFUL_BELOW:
-        share = f"{tally.false} of {tally.judged} judged faults were false alarms"
-        return Noise(
-            f"{share}; its precision is at most {tally.interval.high * 100:.0f} %",
-            "move it to shadow, and tighten `when`",
-        )
+        reason = f"{tally.false} of {tally.judged} judged faults were false alarms"
+        return Noise(reason, "move it to shadow, then tighten `when` or raise `for`")
     if tally.episodes >= LEAST_EPISODES and tally.per_device_day > PER_DEVICE_DAY:
         reason = f"{tally.per_device_day:.1f} episodes per day on each device that has any"
         return Noise(reason, "raise `for`, or give `clear` some distance from `when`")

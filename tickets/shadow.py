@@ -71,7 +71,7 @@ def _tell(
     return {
         "customer_id": customer_id,
         "channel": str(open_to[0]) if open_to else None,
-        "when": "at once" if at_once else "if the steps before do not help",
+        "when": "at once" if at_once else "if the steps before had not helped",
     }
 
 
@@ -81,5 +81,5 @@ def _visit(fault: Fault, playbook: Playbook) -> dict[str, Any] | None:
     if step is not None:
         return {"skill": step.skill or playbook.visit.skill, "when": "as a step of the playbook"}
     if Severity(fault.severity).rank >= Severity.MAJOR.rank:
-        return {"skill": playbook.visit.skill, "when": f"if it lasts {playbook.visit.after_s / 3600:g} h"}
+        return {"skill": playbook.visit.skill, "when": f"had it lasted {playbook.visit.after_s / 3600:g} h"}
     return None
