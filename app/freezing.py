@@ -58,6 +58,8 @@ class Wanted:
     metrics: frozenset[str] | None
     """None: all that the device sends."""
     since: datetime
+    received_since: datetime
+    """Where to begin in the log, which is in order of receipt: an upload of a buffer came later than it happened."""
     fired_at: datetime
     until: datetime
     over: bool
@@ -107,7 +109,7 @@ class Freezer:
                 return 0
         for one in found:
             partition = partition_of(one.device_id, self._partitions)
-            before, after = freeze(one, self._readings.readings_of(one.device_id, partition, one.since - LATE))
+            before, after = freeze(one, self._readings.readings_of(one.device_id, partition, one.received_since))
             with self._database.write() as session:
                 _keep(session, one, before, after)
         return len(found)
@@ -133,7 +135,9 @@ def _wanted(session: Session, fault: Fault, *, now: datetime) -> Wanted:
     over = fault.state != TransitionState.FIRING
     until = min(fault.resolved_at or now, fault.fired_at + LONGEST)
     metrics = _metrics(session.get(RuleVersion, (fault.rule, fault.rule_version)))
-    return Wanted(fault.id, fault.device_id, metrics, since, fault.fired_at, max(until, fault.fired_at), over)
+    delay = max(timedelta(), fault.received_at - fault.fired_at)
+    until = max(until, fault.fired_at)
+    return Wanted(fault.id, fault.device_id, metrics, since, since + delay - LATE, fault.fired_at, until, over)
 
 
 def _metrics(version: RuleVersion | None) -> frozenset[str] | None:

@@ -51,7 +51,7 @@ class Evidence:
     """In the reader's language."""
     comparisons: Sequence[Mapping[str, Any]]
     frozen: Mapping[str, history.Series]
-    """Readings kept with the fault, for when the log has forgotten them."""
+    """Readings kept with the fault, for when the history has forgotten them."""
 
     @property
     def metric(self) -> str | None:
@@ -70,6 +70,7 @@ def evidence_of(session: Session, fault: Fault, *, now: datetime, language: str 
     about = declared.get(first) or {}
     attributes = in_force(device.reported, device.attributes) if device else {}
     (finding,) = findings(session, [fault])
+    comparisons = finding.comparisons()
     over = fault.resolved_at
     until = min(now, over + AFTER) if over else now
     return Evidence(
@@ -81,12 +82,12 @@ def evidence_of(session: Session, fault: Fault, *, now: datetime, language: str 
         until=until,
         onset=fault.onset,
         over=over,
-        limit=limit_of(when, first, attributes) if first else None,
+        limit=limit_in(comparisons, first) if comparisons else limit_of(when, first, attributes) if first else None,
         rule=fault.rule,
         version=fault.rule_version,
         when=when,
         why=finding.why()[language],
-        comparisons=finding.comparisons(),
+        comparisons=comparisons,
         frozen={metric: finding.series(metric) for metric in metrics},
     )
 
@@ -100,17 +101,29 @@ def metrics_in(evidence: Mapping[str, Any], declared: Mapping[str, Any]) -> list
     return sorted(found, key=lambda name: when.find(name) if name in when else len(when))
 
 
+def limit_in(comparisons: Sequence[Mapping[str, Any]], metric: str) -> float | None:
+    """The number that the metric was compared with when the rule fired, whatever the device is set to now."""
+    for one in comparisons:
+        for here, other in ((one["left"], one["right"]), (one["right"], one["left"])):
+            value = other["value"] if other else None
+            fixed = other is not None and other["source"] in {"attribute", "constant", "expression"}
+            if here and here["name"] == metric and fixed and isinstance(value, float):
+                return value
+    return None
+
+
 def svg(
     house: Services, evidence: Evidence, *, zone: ZoneInfo, now: datetime, language: str = "en", height: int = 120
 ) -> Chart | None:
-    """The chart as coordinates; None where there is nothing to draw, or the history does not answer now."""
+    """The chart as coordinates, from what was frozen where the history has forgotten or does not answer; None where there
+    is nothing to draw."""
     if evidence.metric is None:
         return None
     try:
         found = history.series(house, evidence.device_id, [evidence.metric], since=evidence.since, until=evidence.until)
     except HistoryUnavailable as exc:
-        log.warning("no chart", device_id=evidence.device_id, detail=str(exc))
-        return None
+        log.warning("chart of frozen readings only", device_id=evidence.device_id, detail=str(exc))
+        found = {}
     began = times.at(evidence.onset, zone, now=now, language=language)
     chart = draw(
         thin(found.get(evidence.metric) or evidence.frozen.get(evidence.metric, []), POINTS),

@@ -1,6 +1,6 @@
 """The rules as supervisors see them: how far each reaches, how far it can be trusted, and what to do with noise."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,7 +27,7 @@ from api.views.states import Pill
 from domain.errors import NotFound, SourceError
 from domain.faults import Stage, TransitionState
 from domain.verdicts import Judgement
-from store.tables import Fault, Rule, RuleVersion
+from store.tables import Customer, Fault, Rule, RuleVersion
 
 router = APIRouter()
 
@@ -140,10 +140,14 @@ def _versions(session: Session, name: str, *, zone: ZoneInfo, now: datetime) -> 
 
 def _episodes(session: Session, name: str, *, zone: ZoneInfo, now: datetime) -> Sequence[Episode]:
     query = select(Fault).where(Fault.rule == name).order_by(Fault.id.desc()).limit(EPISODES)
-    return [_episode(found, zone=zone, now=now) for found in findings(session, session.scalars(query))]
+    rows = findings(session, session.scalars(query))
+    ids = {tell["customer_id"] for one in rows if (tell := (one.fault.would or {}).get("tell"))}
+    found = session.execute(select(Customer.id, Customer.name).where(Customer.id.in_(ids)))
+    people: dict[str, str] = dict(found.all())
+    return [_episode(one, people, zone=zone, now=now) for one in rows]
 
 
-def _episode(found: Finding, *, zone: ZoneInfo, now: datetime) -> Episode:
+def _episode(found: Finding, people: Mapping[str, str], *, zone: ZoneInfo, now: datetime) -> Episode:
     fault = found.fault
     firing = fault.state == TransitionState.FIRING
     state = Pill("alarm", "flapping" if fault.flapping else "firing") if firing else Pill("good", "over")
@@ -154,6 +158,6 @@ def _episode(found: Finding, *, zone: ZoneInfo, now: datetime) -> Episode:
         state=state,
         verdict=_JUDGED.get(fault.verdict or ""),
         why=found.why()["en"].sentence(),
-        would=would_have(fault.would),
+        would=would_have(fault.would, people),
         ticket_id=fault.ticket_id,
     )

@@ -23,6 +23,9 @@ MEANING: Mapping[str, str] = {
 }
 
 
+_CHANNELS = {"sms": "SMS", "email": "e-mail"}
+
+
 def trust(precision: Mapping[str, Any]) -> str:
     """Right in 8 of 9 judged, 57 to 98 %."""
     real, judged = precision["n_real"], precision["n_real"] + precision["n_false"]
@@ -49,8 +52,11 @@ def line(rule: Mapping[str, Any]) -> str:
     return " · ".join([rule["name"], f"version {rule['version']}", *product, lately, trust(rule["precision"])])
 
 
-def would_have(would: Mapping[str, Any] | None) -> str:
-    """What a shadow rule's episode would have caused, in one sentence; empty for rules that acted."""
+def would_have(would: Mapping[str, Any] | None, people: Mapping[str, str]) -> str:
+    """What a shadow rule's episode would have caused, in one sentence; empty for rules that acted.
+
+    `people` are customers' names by id.
+    """
     if would is None:
         return ""
     said = {
@@ -63,7 +69,8 @@ def would_have(would: Mapping[str, Any] | None) -> str:
         parts.append(f"sent {would['command']}")
     if would.get("tell"):
         tell = would["tell"]
-        parts.append(f"told {tell['customer_id']} by {tell['channel'] or 'no channel'} {tell['when']}")
+        who, channel = people.get(tell["customer_id"], tell["customer_id"]), _CHANNELS.get(tell["channel"])
+        parts.append(f"told {who} by {channel} {tell['when']}" if channel else f"found no way to tell {who}")
     if would.get("visit"):
         parts.append(f"sent a technician {would['visit']['when']}")
     reason = f" ({would['not']})" if would.get("not") else ""

@@ -141,3 +141,13 @@ def test_two_clocks_do_not_freeze_the_same_at_once(desk: Desk, log: MemoryLog) -
     desk.clears()
     assert freezer(desk, log, owner="clock@elsewhere:9").work() == 0
     assert freezer(desk, log, owner=first).work() == 1
+
+
+def test_a_buffer_that_came_late_is_found_and_past_episodes_are_left_alone(desk: Desk, log: MemoryLog) -> None:
+    ago = timedelta(days=3)
+    samples = tuple(Sample(to_ms(desk.now - ago + timedelta(minutes=m)), {"temp": float(m)}) for m in range(-20, 1))
+    log.append({partition_of("hp-1", PARTITIONS): [Uplink("hp-1", to_ms(desk.now), samples)]}, msg_id="buffer")
+    desk.fires(superseded=True, age=ago)
+    desk.fires(age=ago)
+    assert freezer(desk, log).work() == 1
+    assert [value for _, value in frozen(desk).before["temp"]] == [float(m) for m in range(-20, 1)]
