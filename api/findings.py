@@ -7,7 +7,7 @@ Comparisons and sentences are worked out from these alone, so they say the same 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from sqlalchemy import select, tuple_
@@ -17,13 +17,13 @@ from domain.clock import from_ms, iso
 from domain.errors import SourceError
 from rules.loader import rule_from_manifest
 from rules.model import Rule
-from rules.reasons import Firing, Why, comparisons, why
+from rules.reasons import Explanation, Firing, Why, explain
 from store.tables import Device, Fault, FaultSamples, Product, RuleVersion, Verdict
 
-SILENT = Why((), "")
+SILENT = Explanation({"en": Why((), ""), "fr": Why((), "")}, ())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finding:
     """One fault with all that belongs to it."""
 
@@ -34,21 +34,18 @@ class Finding:
     samples: FaultSamples | None
     verdicts: Sequence[Verdict]
 
-    def why(self) -> Mapping[str, Why]:
-        """By language; silent where the rule cannot be read any more."""
+    @cached_property
+    def explanation(self) -> Explanation:
+        """Why it fired; silent where the rule cannot be read any more."""
         firing = self._firing()
         try:
-            return why(firing) if firing else {"en": SILENT, "fr": SILENT}
+            return explain(firing) if firing else SILENT
         except SourceError:
-            return {"en": SILENT, "fr": SILENT}
+            return SILENT
 
     def comparisons(self) -> list[dict[str, Any]]:
         """Each comparison of the condition with the values in force on both sides."""
-        firing = self._firing()
-        try:
-            return [asdict(one) for one in comparisons(firing)] if firing else []
-        except SourceError:
-            return []
+        return [asdict(one) for one in self.explanation.comparisons]
 
     def shown(self) -> dict[str, Any]:
         """As REST answers it."""
@@ -64,7 +61,7 @@ class Finding:
                 "rule": {"name": fault.rule, "version": fault.rule_version, **text},
                 "samples": self._samples(),
             },
-            "why": {language: said.sentence() for language, said in self.why().items()},
+            "why": {language: said.sentence() for language, said in self.explanation.why.items()},
             "verdicts": self.verdicts,
         }
 

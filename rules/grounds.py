@@ -5,14 +5,16 @@ that made it TRUE. Says nothing in words: `rules.reasons` does.
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
 from sqlglot import exp
 
 from domain.telemetry import Value
-from rules.expressions import Expression
+from rules.expressions import Expression, parse
 from rules.kinds import operands
+from rules.model import Kind
 from rules.samples import kind_of
 from rules.translation import DTYPES, translate
 
@@ -78,12 +80,9 @@ class Row:
         """Evaluate every part at once. SourceError where the values' kinds do not fit the expression."""
         used = {name: values[name] for name in expression.names if values.get(name) is not None}
         kinds = {name: kind_of(value) for name, value in used.items()}
-        parts = [node for node in expression.root.walk() if not isinstance(node, _NO_VALUE)]
-        columns = {
-            str(place): translate(expression.text, node, kinds).alias(str(place)) for place, node in enumerate(parts)
-        }
+        parts = _parts(expression.root)
         frame = pl.DataFrame({name: pl.Series([value], dtype=DTYPES[kinds[name]]) for name, value in used.items()})
-        results = frame.select(**columns).row(0)
+        results = frame.select(_columns(expression.text, tuple(sorted(kinds.items())))).row(0)
         found = {id(node): value for node, value in zip(parts, results, strict=True)}
         return cls(expression, used, attributes, signals, found)
 
@@ -194,6 +193,18 @@ class Row:
 
     def _same(self, left: exp.Expr, right: exp.Expr) -> bool:
         return self.value(left) is not None and self.value(left) == self.value(right)
+
+
+def _parts(root: exp.Expr) -> list[exp.Expr]:
+    """What has a value."""
+    return [node for node in root.walk() if not isinstance(node, _NO_VALUE)]
+
+
+@lru_cache(maxsize=1024)
+def _columns(text: str, kinds: tuple[tuple[str, Kind], ...]) -> list[pl.Expr]:
+    """The parts of an expression in Polars' terms, each a column of its own."""
+    parts, known = _parts(parse(text).root), dict(kinds)
+    return [translate(text, node, known).alias(str(place)) for place, node in enumerate(parts)]
 
 
 def _ordered(value: Any, operator: str, bound: Any) -> bool:

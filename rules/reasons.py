@@ -3,7 +3,7 @@
 Pure. Facts first, numbers with units, no adjectives; of an OR only what was TRUE is said.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,20 +45,22 @@ class Why:
         return self.joint.join(self.clauses) + self.lasting + "." if self.clauses else ""
 
 
-def why(firing: Firing) -> dict[str, Why]:
-    """By language. SourceError where the values do not fit the rule's expression."""
-    row = _row(firing)
-    return {language: _Speaker(firing, row, language).why() for language in LANGUAGES}
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All that follows from a firing."""
+
+    why: Mapping[str, Why]
+    """By language."""
+    comparisons: Sequence[Comparison]
+    """Every comparison of `when`, with the values in force on both sides."""
 
 
-def comparisons(firing: Firing) -> list[Comparison]:
-    """Every comparison of `when` with the values in force on both sides. SourceError as `why`."""
-    return list(_row(firing).comparisons())
-
-
-def _row(firing: Firing) -> Row:
+def explain(firing: Firing) -> Explanation:
+    """SourceError where the values do not fit the rule's expression."""
     signals = {signal.name for signal in firing.rule.signals}
-    return Row.of(parse(firing.rule.when), firing.values, attributes=firing.attributes, signals=signals)
+    row = Row.of(parse(firing.rule.when), firing.values, attributes=firing.attributes, signals=signals)
+    said = {language: _Speaker(firing, row, language).why() for language in LANGUAGES}
+    return Explanation(said, list(row.comparisons()))
 
 
 class _Speaker:

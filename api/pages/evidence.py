@@ -86,7 +86,7 @@ def evidence_of(session: Session, fault: Fault, *, now: datetime, language: str 
         rule=fault.rule,
         version=fault.rule_version,
         when=when,
-        why=finding.why()[language],
+        why=finding.explanation.why[language],
         comparisons=comparisons,
         frozen={metric: finding.series(metric) for metric in metrics},
     )

@@ -157,7 +157,7 @@ def _episode(found: Finding, people: Mapping[str, str], *, zone: ZoneInfo, now: 
         at=times.at(fault.fired_at, zone, now=now),
         state=state,
         verdict=_JUDGED.get(fault.verdict or ""),
-        why=found.why()["en"].sentence(),
+        why=found.explanation.why["en"].sentence(),
         would=would_have(fault.would, people),
         ticket_id=fault.ticket_id,
     )

@@ -69,7 +69,7 @@ def _faults(session: Session, ticket: Ticket, metrics: Mapping[str, Any], reader
         title = said(version.title if version else None, reader.language) or fault.rule.replace("-", " ")
         yield words["fault"], f"{title}, {words['since'].format(at=reader.at(fault.onset))}", True
         (finding,) = findings(session, [fault])
-        why = finding.why()[reader.language]
+        why = finding.explanation.why[reader.language]
         values = (fault.evidence or {}).get("values") or {}
         shown = [f"{_title(name, metrics, reader)} {_value(name, v, metrics, reader)}" for name, v in values.items()]
         if why.clauses or shown:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rules.expressions import parse
 from rules.grounds import Row
 from rules.loader import rule_from_manifest
-from rules.reasons import Firing, comparisons, why
+from rules.reasons import Firing, explain
 from rules.wording import length, number
 
 NBSP = "\u00a0"
@@ -28,7 +28,7 @@ def firing(when: str, values: dict[str, Any], *, attributes: tuple[str, ...] = (
 
 
 def say(when: str, values: dict[str, Any], **more: Any) -> tuple[str, str]:
-    found = why(firing(when, values, **more))
+    found = explain(firing(when, values, **more)).why
     return found["en"].sentence().replace(NBSP, " "), found["fr"].sentence().replace(NBSP, " ")
 
 
@@ -124,14 +124,14 @@ def test_expression_signals_quote_their_expression() -> None:
 
 
 def test_comparisons_name_both_sides_and_their_sources() -> None:
-    found = comparisons(
+    found = explain(
         firing(
             "compressor_temp > coalesce(max_temp, 95) AND slope < 0 OR pressure BETWEEN 1 AND 2",
             {"compressor_temp": 104.0, "max_temp": 90.0, "slope": 1.0, "pressure": 3.0},
             attributes=("max_temp",),
             signals=SLOPE,
         )
-    )
+    ).comparisons
     shown = [
         (o.left.name, o.left.source, o.operator, o.right and (o.right.value, o.right.source), o.holds) for o in found
     ]
@@ -196,7 +196,7 @@ def test_what_is_said_is_enough_and_all_of_it_is_so(case: tuple[str, dict[str, f
     text, values = case
     if not holds(text, values):
         return
-    said = {language: found.sentence() for language, found in why(firing(text, values)).items()}
+    said = {language: found.sentence() for language, found in explain(firing(text, values)).why.items()}
     named = {language: {name for name in values if name in sentence} for language, sentence in said.items()}
     assert named["en"] == named["fr"] != set()
     row = Row.of(parse(text), values)
@@ -213,11 +213,12 @@ def test_of_an_or_that_is_true_no_false_branch_is_named(case: tuple[str, dict[st
     both = f"({text}) OR zzz < 0 OR {NAMES[0]} + 1 = {NAMES[0]}"
     if not holds(text, values):
         return
-    assert "zzz" not in why(firing(both, {**values, "zzz": 5.0}))["en"].sentence()
+    assert "zzz" not in explain(firing(both, {**values, "zzz": 5.0})).why["en"].sentence()
 
 
 @given(rows(), st.sets(st.sampled_from(NAMES)))
 def test_every_row_has_words_whatever_is_missing(case: tuple[str, dict[str, float]], missing: set[str]) -> None:
     text, values = case
-    found = why(firing(text, {name: value for name, value in values.items() if name not in missing}, missing="breach"))
+    present = {name: value for name, value in values.items() if name not in missing}
+    found = explain(firing(text, present, missing="breach")).why
     assert all(said.sentence() for said in found.values())
