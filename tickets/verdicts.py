@@ -14,6 +14,7 @@ from domain.messages import MessageStage
 from domain.tickets import Effect
 from domain.verdicts import ClosingCode, Given, Judgement, VerdictSource, in_force
 from store import events, timeline
+from store.locking import locked
 from store.tables import Fault, Ticket, Verdict
 from tickets import inhibition
 from tickets.faults import current_of_ticket, firing_of_ticket
@@ -36,9 +37,7 @@ def verdict(
     A false alarm resolves an open ticket that rests on nothing else, unless a weightier word says that it is real.
     `actor` is agent, technician:ID or customer:ID. Raises NotFound, and SourceError for another word.
     """
-    fault = session.get(Fault, fault_id)
-    if fault is None:
-        raise NotFound("fault", fault_id)
+    fault = _find(session, fault_id)
     if judgement not in set(Judgement):
         raise SourceError(f"{judgement!r} is no verdict", key="verdict", cure=f"write {' or '.join(Judgement)}")
     source = VerdictSource(actor.partition(":")[0])
@@ -76,6 +75,17 @@ def judge_ticket(
 def of_fault(session: Session, fault_id: int) -> Sequence[Verdict]:
     """All that was said of a fault, oldest first."""
     return session.scalars(select(Verdict).where(Verdict.fault_id == fault_id).order_by(Verdict.id)).all()
+
+
+def _find(session: Session, fault_id: int) -> Fault:
+    """The fault, locked, so that of two words at once each knows of the other. Raises NotFound."""
+    fault = session.get(Fault, fault_id)
+    if fault is None:
+        raise NotFound("fault", fault_id)
+    if fault.ticket_id is not None:
+        # Everybody locks the ticket first, so that no two wait for each other.
+        find_ticket(session, fault.ticket_id)
+    return session.scalars(locked(select(Fault).where(Fault.id == fault_id))).one()
 
 
 def _reflect(fault: Fault, said: Sequence[Verdict]) -> bool:
