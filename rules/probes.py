@@ -96,17 +96,18 @@ def _probe(
     operator = operator if holds or operator is None else OPPOSITE[operator]
     text = f"{written(node.this)} {operator} {written(node.expression)}" if operator else written(node)
     numeric = operator in _UPWARDS and checker.kind(node.this) is Kind.NUMBER
-    sides = (translate(condition.text, node.this, kinds), translate(condition.text, node.expression, kinds))
+    ends = (node.this, node.expression) if numeric else ()
+    sides = [translate(condition.text, each, kinds).cast(pl.Float64) for each in ends]
     return Probe(
         text if operator or holds else f"NOT {text}",
         names,
-        written(node.this) if isinstance(node.this, exp.Expr) else "",
+        written(node.this) if numeric else "",
         operator if numeric else None,
         truth if holds else ~truth,
-        sides if numeric else None,
+        (sides[0], sides[1]) if numeric else None,
     )
 
 
 def _numbers(frame: pl.DataFrame, side: pl.Expr) -> pl.Series:
-    found = frame.select(side.cast(pl.Float64).alias("side")).to_series()
-    return found if len(found) == frame.height else pl.repeat(found.item(), frame.height, eager=True)
+    found = frame.select(side.alias("side")).to_series()
+    return found if len(found) == frame.height else pl.repeat(found.item(), frame.height, dtype=pl.Float64, eager=True)

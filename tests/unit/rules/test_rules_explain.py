@@ -93,6 +93,12 @@ def test_the_nearest_miss_is_named(tmp_path: Path, case: str) -> None:
         assert found == wanted
 
 
+@pytest.mark.parametrize("when", ["temp > NULL", "1 > 2", "FALSE OR FALSE", "NULL > temp OR 5 < 3", "temp / 0 > 1"])
+def test_what_can_never_be_true_is_explained_too(tmp_path: Path, when: str) -> None:
+    found = said(tmp_path, f"when: {when}\nmissing: ok")
+    assert any("never TRUE" in sentence for sentence in found)
+
+
 def test_late_samples_are_owned_up_to(tmp_path: Path) -> None:
     readings = "device_id,ts,temp\na,60000,1\na,0,300\n"
     assert said(tmp_path, "when: temp > 200", readings)[-1] == (
