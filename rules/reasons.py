@@ -170,7 +170,7 @@ class _Speaker:
             return f"{text} ({fixed})"
         names = names_in(counted)
         parts = ", ".join(f"{name} {self._plain_value(name)}" for name in names)
-        return f"{text} ({written(counted)}{NBSP}: {parts})" if names else text
+        return f"{text} ({written(counted)}{self._say(', ', f'{NBSP}: ')}{parts})" if names else text
 
     def _because(self, node: exp.Expr) -> str:
         """Why a CASE gave what it gave."""
@@ -221,8 +221,9 @@ class _Speaker:
         return str(title.get(self._language) or title.get("en") or name) if isinstance(title, Mapping) else str(title)
 
     def _of(self, signal: Signal) -> str:
-        many = signal.options.get("of")
-        return self._titled(signal.of) if signal.of else ", ".join(map(self._titled, many or ()))
+        several = signal.options.get("of") or ()
+        metrics = [signal.of or several] if signal.of or isinstance(several, str) else several
+        return ", ".join(map(self._titled, metrics))
 
     def _signal(self, node: exp.Expr) -> Signal | None:
         counted = self._row.counted(node)

@@ -77,7 +77,8 @@ def on_reply(
     timeline.note(session, ticket.id, "reply", at=now, actor=actor, **detail)
     tell(session, ticket, "ticket.reply", now=now, intent=intent)
     if intent is ReplyIntent.FALSE_ALARM:
-        return ticket.id, _false_alarm(session, ticket, actor=actor, text=text, reference=reference, now=now)
+        note = text if channel in set(Channel) else ""
+        return ticket.id, _false_alarm(session, ticket, actor=actor, note=note, reference=reference, now=now)
     return ticket.id, _follow(session, ticket, intent, actor=actor, channel=channel, reference=reference, now=now)
 
 
@@ -123,11 +124,11 @@ def _fixed(session: Session, ticket: Ticket, *, actor: str, now: datetime) -> li
 
 
 def _false_alarm(
-    session: Session, ticket: Ticket, *, actor: str, text: str, reference: str, now: datetime
+    session: Session, ticket: Ticket, *, actor: str, note: str, reference: str, now: datetime
 ) -> list[Effect]:
     """They see nothing wrong. That ends a ticket that rests on nothing else, also one that telemetry still shows: it is
     the telemetry that they doubt. Where their word is not enough, a person looks."""
-    effects = judge_ticket(session, ticket.id, Judgement.FALSE_ALARM, actor=actor, now=now, note=text)
+    effects = judge_ticket(session, ticket.id, Judgement.FALSE_ALARM, actor=actor, now=now, note=note)
     if not is_open(ticket):
         return effects
     if not of_ticket(session, ticket.id):

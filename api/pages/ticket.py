@@ -190,8 +190,8 @@ def _situation(session: Session, ticket: Ticket, entries: Sequence[TimelineEntry
         state=TicketState(ticket.state),
         customer=customer.name if customer else None,
         phone=customer.phone if customer else None,
-        call_wanted=last.get("intent") in {ReplyIntent.CALL_ME, ReplyIntent.UNCLEAR},
-        words=str(last.get("text") or "") if last.get("intent") == ReplyIntent.UNCLEAR else "",
+        call_wanted=last.get("intent") in {ReplyIntent.CALL_ME, *_TO_READ},
+        words=str(last.get("text") or "") if last.get("intent") in _TO_READ and last.get("channel") != "web" else "",
         nobody_free=bool(nobody) and not any(e.id > nobody[-1] and e.kind == "reply" for e in entries),
         told_at=_told_at(session, ticket),
         command=command.name if command else None,
@@ -217,6 +217,8 @@ def _told_at(session: Session, ticket: Ticket) -> datetime | None:
     return session.scalars(query.order_by(Message.accepted_at.desc()).limit(1)).first()
 
 
+_TO_READ = frozenset({ReplyIntent.UNCLEAR, ReplyIntent.FALSE_ALARM})
+"""Answers after which, if the ticket is still open, a person reads them and calls."""
 _JUDGED: dict[str, str] = {Judgement.REAL: "a real fault", Judgement.FALSE_ALARM: "a false alarm"}
 _MARKS = {"command_sent": "restart", "message_accepted": "told", "visit_arrived": "on site", "fault_cleared": "healthy"}
 

@@ -158,6 +158,27 @@ def test_the_customer_says_so_by_reply(story: Story) -> None:
     assert timeline(story, 4).count("verdict") == 1
 
 
+def test_who_was_not_believed_is_called(story: Story) -> None:
+    found = fault(story, "drain-blocked", "wm-sophie")
+    story.house.client.post(f"/v1/faults/{found['id']}/verdict", json={"verdict": "real"})
+    story.answers("c-sophie", "Fausse alerte !")
+    assert story.house.client.get("/v1/tickets/4").json()["state"] == "pending_agent"
+    page = story.house.browser().get("/tickets/4").text
+    assert "Call Sophie Marchand" in page
+    assert "“Fausse alerte !”" in page
+    assert "a weightier word counts" in page
+    assert fault(story, "drain-blocked", "wm-sophie")["verdict"] == "real"
+
+
+def test_the_wall_tells_shadow_from_light(house: House) -> None:
+    house.apply(SHADOW)
+    episodes(house, "early-warning", 1, verdict="false_alarm")
+    wall = house.browser().get("/").text
+    for words in ("Noticed in shadow", "Judged a false alarm", "Rule runs in shadow", 'href="/rules/early-warning"'):
+        assert words in wall
+    assert "Fault noticed" not in wall
+
+
 def test_a_rule_shows_its_precision_and_its_noise(house: House) -> None:
     quiet = house.client.get("/v1/rules/compressor-overheat").json()
     assert quiet["precision"] == {
