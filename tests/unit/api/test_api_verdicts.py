@@ -103,6 +103,9 @@ def test_the_ticket_page_says_why_and_takes_a_verdict(story: Story) -> None:
     assert "Judged <b>a real fault</b>" in page
     assert "Agent said that it was real" in page
     assert fault(story)["verdict"] == "real"
+    device = desk.get("/devices/hp-camille").text
+    assert f"above its limit of 90{NBSP}°C (max_temp), for 6{NBSP}min." in device
+    assert "judged real" in device
 
 
 def test_a_technician_closes_with_one_tap(story: Story) -> None:
