@@ -111,7 +111,7 @@ class _Speaker:
         elif isinstance(node, exp.Like):
             like = truth != bool(node.args.get("negate"))
             pattern = shown(node.expression.name, "", self._language)
-            words = self._say("like", "du type") if like else self._say("unlike", "autre que")
+            words = self._say("like", "du type") if like else self._say("unlike", "pas du type")
             yield f"{self._subject(node.this)}, {words} {pattern}"
         else:
             yield self._subject(node)
