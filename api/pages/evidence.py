@@ -115,8 +115,10 @@ def limit_in(comparisons: Sequence[Mapping[str, Any]], metric: str) -> float | N
 def svg(
     house: Services, evidence: Evidence, *, zone: ZoneInfo, now: datetime, language: str = "en", height: int = 120
 ) -> Chart | None:
-    """The chart as coordinates, from what was frozen where the history has forgotten or does not answer; None where there
-    is nothing to draw."""
+    """The chart as coordinates, from what was frozen where the history has forgotten or does not answer.
+
+    None where there is nothing to draw.
+    """
     if evidence.metric is None:
         return None
     try:

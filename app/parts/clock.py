@@ -1,4 +1,4 @@
-"""The clock role: due times in, what is due out; control entries into the log; the log into the history; readings kept beside faults."""
+"""The clock role: what is due; control entries into the log, the log into the history, readings beside faults."""
 
 import threading
 from collections.abc import Mapping

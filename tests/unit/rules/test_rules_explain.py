@@ -93,7 +93,7 @@ def test_the_nearest_miss_is_named(tmp_path: Path, case: str) -> None:
         assert found == wanted
 
 
-@pytest.mark.parametrize("when", ["temp > NULL", "1 > 2", "FALSE OR FALSE", "NULL > temp OR 5 < 3", "temp / 0 > 1"])
+@pytest.mark.parametrize("when", ["1 > 2 AND temp > 0", "temp > NULLIF(1, 1)", "temp / 0 > 1"])
 def test_what_can_never_be_true_is_explained_too(tmp_path: Path, when: str) -> None:
     found = said(tmp_path, f"when: {when}\nmissing: ok")
     assert any("never TRUE" in sentence for sentence in found)
