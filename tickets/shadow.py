@@ -9,9 +9,12 @@ from domain.faults import Severity
 from store import people
 from store.tables import Customer, Device, Fault, RuleVersion, Ticket
 from store.tables import Playbook as PlaybookRow
+from tickets import quiet
 from tickets.faults import is_stale
-from tickets.lifecycle import muted_until
 from tickets.playbooks import DEFAULT, CommandStep, MessageStep, Playbook, VisitStep, parse_playbook
+
+STALE = "stale evidence"
+"""Opens a ticket, and contacts nobody."""
 
 
 def would(
@@ -27,13 +30,13 @@ def would(
     joins = placement == "attach"
     playbook = _playbook(session, version)
     reason = _withheld(session, fault, now=now)
-    quiet = reason is not None or joins
+    unheard = reason is not None or joins
     return {
-        "ticket": None if reason == "muted" and not joins else placement,
+        "ticket": None if reason not in {None, STALE} and not joins else placement,
         "ticket_id": ticket.id if ticket else None,
-        "command": None if quiet else _command(playbook),
-        "tell": None if quiet else _tell(session, customer_id, device, playbook),
-        "visit": None if quiet else _visit(fault, playbook),
+        "command": None if unheard else _command(playbook),
+        "tell": None if unheard else _tell(session, customer_id, device, playbook),
+        "visit": None if unheard else _visit(fault, playbook),
         "not": "joins an open ticket" if joins and reason is None else reason,
     }
 
@@ -41,9 +44,10 @@ def would(
 def _withheld(session: Session, fault: Fault, *, now: datetime) -> str | None:
     if fault.superseded:
         return "superseded"
-    if muted_until(session, fault.device_id, now=now):
-        return "muted"
-    return "stale evidence" if is_stale(session, fault) else None
+    kept_back = quiet.of_device(session, fault.device_id, now) or quiet.of_fault(session, fault, now)
+    if kept_back is not None:
+        return kept_back.reason
+    return STALE if is_stale(session, fault) else None
 
 
 def _playbook(session: Session, version: RuleVersion | None) -> Playbook:

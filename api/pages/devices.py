@@ -90,7 +90,12 @@ def _belongings(session: Session, row: Device, *, zone: ZoneInfo, now: datetime)
         "customer": customer,
         "wishes": wishes_of(session, customer) if customer else "",
         "faults": [
-            (one.fault, times.at(one.fault.onset, zone, now=now), _pill(one.fault), one.explanation.why["en"].sentence())
+            (
+                one.fault,
+                times.at(one.fault.onset, zone, now=now),
+                _pill(one.fault),
+                one.explanation.why["en"].sentence(),
+            )
             for one in findings(session, faults)
         ],
         "tickets": rows_of(session, tickets, zone=zone, now=now),

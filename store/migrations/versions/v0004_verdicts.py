@@ -9,7 +9,7 @@ from alembic import op
 from store.tables.base import UtcDateTime
 
 revision = "0004"
-down_revision = "0001"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

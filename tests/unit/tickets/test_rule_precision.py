@@ -130,7 +130,7 @@ def test_a_shadow_rule_knows_what_it_would_have_joined(desk: Desk) -> None:
     assert desk.ticket.reopened == 0
 
 
-@pytest.mark.parametrize(("how", "reason"), [("muted", "muted"), ("stale", "stale evidence")])
+@pytest.mark.parametrize(("how", "reason"), [("muted", "the device is muted"), ("stale", "stale evidence")])
 def test_a_shadow_rule_says_why_nobody_would_have_heard(desk: Desk, how: str, reason: str) -> None:
     desk.rule("early", stage="shadow")
     if how == "muted":
