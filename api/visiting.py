@@ -38,6 +38,12 @@ def make_move(
             effects = service.pause(session, visit_id, now=now)
         case Move.COMPLETE:
             effects = service.complete(
-                session, visit_id, outcome=said.outcome, note=said.note, verdict=said.verdict, now=now
+                session,
+                visit_id,
+                outcome=said.outcome,
+                note=said.note,
+                verdict=said.verdict,
+                code=said.closing_code,
+                now=now,
             )
     house.hand_on(session, effects, now=now)

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from domain.faults import Severity, TransitionState
 from domain.tickets import OPEN_STATES, Effect, TicketCause, TicketState
+from domain.verdicts import Judgement
 from store import due, timeline
 from store.locking import locked
 from store.tables import Device, Fault, RuleVersion, Ticket
 from tickets import quiet
-from tickets.faults import FALSE_ALARM
 from tickets.lifecycle import find_ticket, is_open, open_new, open_with_key, reopen, shift, tell
 from tickets.populations import Silence, can_storm, groups_of, population, silence_of
 from tickets.recovery import resolve
@@ -164,7 +164,7 @@ def _held(session: Session, family: str, *, parent_id: int | None = None) -> lis
             which,
             Ticket.state.in_(OPEN_STATES),
             Fault.state == TransitionState.FIRING,
-            Fault.verdict.is_distinct_from(FALSE_ALARM),
+            Fault.verdict.is_distinct_from(Judgement.FALSE_ALARM),
         )
         .order_by(Ticket.id, Fault.fired_at.desc())
     )
