@@ -50,8 +50,11 @@ class EwmaZ:
 
 def main(devices: int, rounds: int) -> None:
     """Print the scores, then the speed."""
-    for name, published in PUBLISHED.items():
-        print(f"{name}: {published}\n{_scored(name)}\n")
+    if SCORER.exists():
+        for name, published in PUBLISHED.items():
+            print(f"{name}: {published}\n{_scored(name)}\n")
+    else:
+        print(f"no scores: the recordings and their scorer are not at ../{SCORER.relative_to(SHARED.parent).parent}")
     slots = np.arange(devices)
     floor = _points_per_s(EwmaZ(devices).update, slots, rounds)
     ours = _points_per_s(SingleDetector().update, slots, rounds)
@@ -63,8 +66,6 @@ def main(devices: int, rounds: int) -> None:
 
 def _scored(name: str) -> str:
     folder = SHARED / "data" / "detection" / name
-    if not (SCORER.exists() and folder.exists()):
-        return f"  skipped: no recordings at ../shared/data/detection/{name}"
     program = Path(sys.executable).with_name("prevenant")
     done = subprocess.run(
         [sys.executable, str(SCORER), name, str(folder), "--prevenant", str(program)],
