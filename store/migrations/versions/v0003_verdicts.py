@@ -8,8 +8,8 @@ from alembic import op
 
 from store.tables.base import UtcDateTime
 
-revision = "0004"
-down_revision = "0005"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
