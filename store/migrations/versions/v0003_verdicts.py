@@ -1,6 +1,6 @@
 """Verdicts, samples frozen around a fault, what a shadow rule would have done, and the life of a rule.
 
-Revision ID: 0004
+Revision ID: 0003
 """
 
 import sqlalchemy as sa
