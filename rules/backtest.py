@@ -5,24 +5,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from domain.clock import iso
 from domain.faults import Stage, Transition, TransitionState
 from domain.telemetry import DeviceChanged
-from rules.chunks import batches
 from rules.control import activate
 from rules.documents import Document, read_documents
-from rules.engine import State, flush, new_state, observe, observe_batch
+from rules.engine import State, flush, new_state, observe
 from rules.fleet import devices_in, read_devices
 from rules.loader import rules_from
 from rules.model import Kind, Rule
+from rules.playback import ROWS_PER_BATCH, play
 from rules.readings import Layout, Recording, read_readings
 from rules.samples import kind_of
 from rules.tally import Tally
 from rules.vocabulary import Vocabulary
-
-ROWS_PER_BATCH = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +85,11 @@ def run(trial: Trial, *, rows_per_batch: int = ROWS_PER_BATCH, tally: bool = Fal
     detectors = [detector for track in state.tracks.values() for detector in track.detectors.values()]
     for detector in detectors:
         detector.tally = Tally() if tally else None
-    slots = np.array([state.devices.slot(device_id) for device_id in trial.recording.device_ids], dtype=np.int64)
     found: list[Transition] = []
     samples = 0
-    ticks = any(track.ticks for track in state.tracks.values())
-    for batch in batches(trial.recording, slots, ticks=ticks, rows=rows_per_batch):
+    for batch, transitions in play(state, trial.recording, rows_per_batch=rows_per_batch):
         samples += len(batch.rows)
-        found += observe_batch(state, batch)
+        found += transitions
     found += flush(state)
     found.sort(key=lambda one: (one.at, one.rule, one.device_id, one.episode))
     tallies = {one.rule.name: one.tally for one in detectors if one.tally is not None}

@@ -12,7 +12,8 @@ from rules.kinds import KindChecker
 from rules.model import Kind, Rule, Signal
 
 DEVICE_ID = "device_id"
-_NUMERIC_OPS = frozenset(("mean", "min", "max", "sum", "stddev", "median", "delta", "slope", "ewma", "zscore"))
+_ANY_KIND = frozenset(("count", "silence"))
+"""Ops that look at when a reading came, not at what it says."""
 
 
 class Problem(NamedTuple):
@@ -113,21 +114,32 @@ class _Check:
                     at,
                     SourceError(f"{signal.name!r} is also the name of {what}", cure="give the signal another name"),
                 )
-        if signal.of is None:
-            return
-        self.names.add(signal.of)
-        if self.vocabulary.closed and signal.of not in self.vocabulary.metrics:
-            near = suggest(signal.of, list(self.vocabulary.metrics))
+        for key, metric in _places(signal):
+            yield from self._metric(signal, metric, at=(*at, *key))
+        yield from self._attributes(signal, at=at)
+
+    def _metric(self, signal: Signal, metric: str, *, at: Route) -> Iterator[Problem]:
+        self.names.add(metric)
+        if self.vocabulary.closed and metric not in self.vocabulary.metrics:
+            near = suggest(metric, list(self.vocabulary.metrics))
             listed = ", ".join(sorted(self.vocabulary.metrics)[:12]) or "none"
-            yield Problem(
-                (*at, "of"), SourceError(f"{signal.of!r} is no metric", cure=near or f"known metrics are: {listed}")
-            )
-        elif signal.op in _NUMERIC_OPS:
-            kind = self.kinds.setdefault(signal.of, Kind.NUMBER)
+            yield Problem(at, SourceError(f"{metric!r} is no metric", cure=near or f"known metrics are: {listed}"))
+        elif signal.op not in _ANY_KIND:
+            kind = self.kinds.setdefault(metric, Kind.NUMBER)
             if kind is not Kind.NUMBER:
+                needs = "a metric of numbers" if len(signal.metrics) == 1 else "metrics of numbers"
+                yield Problem(at, SourceError(f"{metric!r} is a {kind}", cure=f"{signal.op} needs {needs}"))
+
+    def _attributes(self, signal: Signal, *, at: Route) -> Iterator[Problem]:
+        """`by` of peers names attributes. Where none are known, as in a back-test without devices, any may come."""
+        known = self.vocabulary.attributes
+        for place, name in enumerate(signal.options.get("by", ())):
+            if self.vocabulary.closed and known and name not in known:
+                near = suggest(name, list(known))
+                listed = ", ".join(sorted(known)[:12])
                 yield Problem(
-                    (*at, "of"),
-                    SourceError(f"{signal.of!r} is a {kind}", cure=f"{signal.op} needs a metric of numbers"),
+                    (*at, "by", place),
+                    SourceError(f"{name!r} is no attribute", cure=near or f"known attributes are: {listed}"),
                 )
 
     def _text(self, text: _Text) -> Problem | None:
@@ -169,6 +181,16 @@ class _Check:
                 raise _at_name(
                     text.text, name, f"{name!r} is both a metric and an attribute", cure="rename one of the two"
                 )
+
+
+def _places(signal: Signal) -> Iterator[tuple[Route, str]]:
+    """Each metric of a signal, and the key that names it."""
+    if signal.op == "distance":
+        yield from zip((("lat",), ("lon",)), signal.several, strict=True)
+    elif signal.several:
+        yield from ((("of", place), metric) for place, metric in enumerate(signal.several))
+    elif signal.of is not None:
+        yield ("of",), signal.of
 
 
 def _at_name(text: str, name: str, problem: str, *, cure: str) -> SourceError:
