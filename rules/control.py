@@ -144,7 +144,7 @@ def _serviced(state: State, slot: int, at: int) -> None:
     if at > device.serviced:
         device.serviced = at
         for track in state.tracks.values():
-            track.past.beyond.trails.serviced(slot, at)
+            track.past.beyond.learned.serviced(slot, at)
 
 
 def _delete(state: State, entry: DeviceDeleted) -> Iterator[Transition]:

@@ -124,7 +124,9 @@ class Fields:
             if not isinstance(item, str) or not item.strip() or item in items[:place]:
                 problem = "stands twice" if item in items[:place] else "is no name"
                 self.errors.append(
-                    self.document.error(f"{item!r} {problem}", at=(*self.at, key, place), cure=f"write {key}: {example}")
+                    self.document.error(
+                        f"{item!r} {problem}", at=(*self.at, key, place), cure=f"write {key}: {example}"
+                    )
                 )
                 return ()
         return tuple(items)

@@ -12,7 +12,9 @@ from rules.hearing import Ears, Hearing
 from rules.model import Kind, Signal
 from rules.program import Program
 from rules.samples import DTYPES, NEVER, Channel, Floats, Ints
-from rules.signals import beyond, ewma, folds, forecast, ranks
+from rules.signals import ewma, folds, forecast, ranks
+from rules.signals.beyond import OPS as BEYOND
+from rules.signals.beyond import Beyond, View
 from rules.signals.history import History, Readings, Window, bound, keep, readings_on, up_to, window
 from rules.signals.silence import Coverage
 
@@ -27,14 +29,14 @@ class Past:
     histories: dict[Channel, History] = field(default_factory=dict)
     averages: dict[tuple[Channel, int], ewma.Averages] = field(default_factory=dict)
     ears: Ears = field(default_factory=Ears)
-    beyond: beyond.Beyond = field(default_factory=beyond.Beyond)
+    beyond: Beyond = field(default_factory=Beyond)
 
     def reach(self, program: Program, kinds: Mapping[str, Kind]) -> None:
         """Remember as much as the program's signals look back on."""
         self.ears.listen_for([signal.of for signal in program.signals.values() if signal.op == "silence"])
         for signal in program.signals.values():
             self.beyond.reach(signal, kinds, program.rule.join_within_ms)
-            if signal.op == "silence" or signal.op in beyond.OPS or signal.of is None:
+            if signal.op == "silence" or signal.op in BEYOND or signal.of is None:
                 continue
             channel = Channel(signal.of, kinds[signal.of])
             history = self.histories.setdefault(channel, History())
@@ -64,10 +66,10 @@ class Readout:
     hearing: Hearing
     _readings: dict[Channel, Readings] = field(default_factory=dict)
     _averages: dict[tuple[Channel, int], Floats] = field(default_factory=dict)
-    _beyond: beyond.View = field(init=False)
+    _beyond: View = field(init=False)
 
     def __post_init__(self) -> None:
-        self._beyond = beyond.View(self.board, self.devices, self.past.beyond)
+        self._beyond = View(self.board, self.devices, self.past.beyond)
 
     def plain(self, program: Program, kinds: Mapping[str, Kind], points: Points) -> dict[str, pl.Series]:
         """Metrics and attributes, by name."""
@@ -75,7 +77,7 @@ class Readout:
 
     def signal(self, signal: Signal, points: Points, *, join_within: int, kinds: Mapping[str, Kind]) -> Floats:
         """A signal that is no expression; NaN for NULL."""
-        if signal.op in beyond.OPS:
+        if signal.op in BEYOND:
             return self._beyond.signal(signal, points, join_within=join_within, kinds=kinds)
         if signal.of is None or signal.op == "silence":
             return self._silence(signal, points)

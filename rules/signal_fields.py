@@ -144,16 +144,13 @@ def _distance(fields: Fields) -> _Own:
     to = fields.data.get("to")
     if to == "site":
         return places, {"to": None}
-    numbers = [part for part in to if isinstance(part, int | float) and not isinstance(part, bool)] if _pair(to) else []
-    if len(numbers) != 2 or not (abs(numbers[0]) <= 90 and abs(numbers[1]) <= 180):
+    parts = to if isinstance(to, list) else []
+    numbers = [part for part in parts if isinstance(part, int | float) and not isinstance(part, bool)]
+    if len(parts) != 2 or len(numbers) != 2 or not (abs(numbers[0]) <= 90 and abs(numbers[1]) <= 180):
         problem = "is missing" if to is None else f"{to!r} is neither site nor a latitude and a longitude"
         fields.wrong("to", problem, cure="write to: site, or to: [48.87, 2.33]")
         return places, {"to": None}
     return places, {"to": (float(numbers[0]), float(numbers[1]))}
-
-
-def _pair(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2
 
 
 def _time_to(fields: Fields) -> _Own:

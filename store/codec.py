@@ -107,9 +107,8 @@ def _read_uplink(device_id: str, at: int, samples: list[list[Any]]) -> Uplink:
     return Uplink(device_id, at, tuple([Sample(at + sample[0], *sample[1:]) for sample in samples]))
 
 
-def _read_summary(
-    signal: str, group: str, at: int, n: int, median: float, mad: float, quantiles: list[float]
-) -> PeerSummary:
+def _read_summary(signal: str, group: str, at: int, n: int, *told: Any) -> PeerSummary:
+    median, mad, quantiles = told
     return PeerSummary(signal, group, at, n, median, mad, tuple(quantiles))
 
 

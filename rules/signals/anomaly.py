@@ -45,7 +45,7 @@ class Anomaly:
         return cls(name, MAKERS[name](metrics))
 
     def take(self, slots: Ints, ts: Ints, values: Floats, devices: Devices) -> Floats:
-        """Scores from 0 to 1, NaN while a device is not known well enough. Shapes as `Detector.update`, slots grouped."""
+        """Scores from 0 to 1, NaN until a device is known well enough. Shapes as of `Detector.update`; slots grouped."""
         del devices
         found = np.empty(len(slots))
         parts = rounds(slots)
@@ -69,5 +69,7 @@ class Anomaly:
     def _along(self, slots: Ints, ts: Ints, values: Floats) -> Floats:
         if isinstance(self.detector, Runner) and len(slots) > 1:
             return self.detector.run(int(slots[0]), ts, values)
-        scores = [self.detector.update(slots[at : at + 1], ts[at : at + 1], values[at : at + 1]) for at in range(len(slots))]
+        scores = [
+            self.detector.update(slots[at : at + 1], ts[at : at + 1], values[at : at + 1]) for at in range(len(slots))
+        ]
         return np.concatenate(scores)

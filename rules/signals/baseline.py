@@ -144,7 +144,7 @@ def _by_week(slots: Ints, week: NDArray[np.int32]) -> Iterator[Ints]:
     fresh[1:] = (slots[1:] != slots[:-1]) | (week[1:] != week[:-1])
     starts = group_starts(slots)
     run = np.cumsum(fresh)
-    turn = run - np.repeat(run[starts], group_ends(starts, len(slots)) - starts)
+    turn: Ints = run - np.repeat(run[starts], group_ends(starts, len(slots)) - starts)
     order = np.argsort(turn, kind="stable")
     begins = group_starts(turn[order])
     for begin, end in zip(begins, group_ends(begins, len(order)), strict=True):

@@ -1,4 +1,4 @@
-"""Signals beyond windows: what is learned of a device, where it stands among its peers, and how far it is from its site."""
+"""Signals beyond windows: what is learned of a device, where it stands among its peers, how far it has strayed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,34 +28,34 @@ def subject_of(signal: Signal) -> peers.Subject:
 class Beyond:
     """What these signals remember on one lane."""
 
-    trails: trails.Trails = field(default_factory=trails.Trails)
-    peers: dict[str, peers.Peers] = field(default_factory=dict)
+    learned: trails.Trails = field(default_factory=trails.Trails)
+    standing: dict[str, peers.Peers] = field(default_factory=dict)
     """By the subject's text."""
     subjects: dict[str, peers.Subject] = field(default_factory=dict)
 
     def reach(self, signal: Signal, kinds: Mapping[str, Kind], join_within: int) -> None:
         """Remember what the signal will want to know."""
         if signal.op in trails.OPS:
-            self.trails.reach(trails.key_of(signal, kinds, join_within))
+            self.learned.reach(trails.key_of(signal, kinds, join_within))
         elif signal.op == "peers":
             subject = subject_of(signal)
             self.subjects[subject.text] = subject
-            self.peers.setdefault(subject.text, peers.Peers())
+            self.standing.setdefault(subject.text, peers.Peers())
 
     def forget(self, slot: int) -> None:
         """The device is gone."""
-        self.trails.forget(slot)
-        for one in self.peers.values():
+        self.learned.forget(slot)
+        for one in self.standing.values():
             one.forget(slot)
 
     def summarised(self, summary: PeerSummary, lane: Lane) -> None:
         """A summary from the log."""
-        if summary.signal in self.peers:
+        if summary.signal in self.standing:
             channel = Channel(self.subjects[summary.signal].metric, Kind.NUMBER)
-            self.peers[summary.signal].take(summary, lane.carries.get(channel))
+            self.standing[summary.signal].take(summary, lane.carries.get(channel))
 
     def dump(self) -> Any:
-        return self.trails.dump(), [(self.subjects[text], one.dump()) for text, one in self.peers.items()]
+        return self.learned.dump(), [(self.subjects[text], one.dump()) for text, one in self.standing.items()]
 
     @classmethod
     def load(cls, dump: Any) -> "Beyond":
@@ -63,7 +63,7 @@ class Beyond:
         made = cls(trails.Trails.load(learned))
         for (metric, by), one in told:
             subject = peers.Subject(metric, tuple(by))
-            made.subjects[subject.text], made.peers[subject.text] = subject, peers.Peers.load(one)
+            made.subjects[subject.text], made.standing[subject.text] = subject, peers.Peers.load(one)
         return made
 
 
@@ -85,16 +85,20 @@ class View:
             self.board.values(Channel(metric, kinds[metric]), points, join_within=join_within).to_numpy()
             for metric in signal.metrics
         ]
-        return self._distance(signal, points, *columns) if signal.op == "distance" else self._peers(signal, points, *columns)
+        return (
+            self._distance(signal, points, *columns)
+            if signal.op == "distance"
+            else self._peers(signal, points, *columns)
+        )
 
     def settle(self) -> None:
         """Every trail takes in the board, also where no rule asked for its signal."""
-        for key in self.memory.trails.by_key:
+        for key in self.memory.learned.by_key:
             self._course(key)
 
     def _course(self, key: trails.Key) -> trails.Course:
         if key not in self._courses:
-            self._courses[key] = trails.follow(key, self.memory.trails.by_key[key], self.board, self.devices)
+            self._courses[key] = trails.follow(key, self.memory.learned.by_key[key], self.board, self.devices)
         return self._courses[key]
 
     def _distance(self, signal: Signal, points: Points, lat: Floats, lon: Floats) -> Floats:
@@ -108,7 +112,7 @@ class View:
 
     def _peers(self, signal: Signal, points: Points, values: Floats) -> Floats:
         found = np.full(len(points), np.nan)
-        standings = self.memory.peers[subject_of(signal).text]
+        standings = self.memory.standing[subject_of(signal).text]
         if not standings.groups:
             return found
         numbers = {name: number for number, name in enumerate(standings.groups)}

@@ -91,7 +91,8 @@ class Line(NamedTuple):
 def line(ts: Ints, value: Floats, window: Window) -> Line:
     """Slope and means of each window."""
     if not len(ts):
-        return Line(*(np.full(len(window.size), np.nan) for _ in range(3)), origin=0)
+        none = np.full(len(window.size), np.nan)
+        return Line(none, none, none, 0)
     origin = int(ts.min())
     time = (ts - origin).astype(np.float64)
     none = np.zeros_like(value)

@@ -37,7 +37,7 @@ class Subject(NamedTuple):
 
 
 class Share(NamedTuple):
-    """One group's latest values, or a part of them: `n` values, of which `points` are all, or evenly spaced quantiles."""
+    """Latest values of one group, or of a part of it: `points` are all `n` of them, or evenly spaced quantiles."""
 
     n: int
     points: Floats
@@ -148,8 +148,8 @@ class Peers:
     def load(cls, dump: Any) -> "Peers":
         at, told, own_ts, own = dump
         made = cls(at, {}, np.frombuffer(own_ts, dtype=np.int64).copy(), np.frombuffer(own).copy())
-        for *fields, quantiles in told:
-            made.take(PeerSummary(*fields, tuple(quantiles)), None)
+        for signal, group, when, n, median, mad, quantiles in told:
+            made.take(PeerSummary(signal, group, when, n, median, mad, tuple(quantiles)), None)
         return made
 
 
@@ -182,7 +182,9 @@ def _percentile(standing: Standing, values: Floats, own: Floats) -> Floats:
     if not standing.whole:
         grid = np.linspace(0, 100, len(points))
         between = np.interp(values, points, grid)
-        return np.where(np.isnan(values), np.nan, np.where(upto > below, 50 * (below + upto - 1) / (len(points) - 1), between))
+        return np.where(
+            np.isnan(values), np.nan, np.where(upto > below, 50 * (below + upto - 1) / (len(points) - 1), between)
+        )
     inside = ~np.isnan(own)
     mine = points[_nearest(points, np.where(inside, own, 0.0))]
     below -= inside & (mine < values)
@@ -194,5 +196,7 @@ def _percentile(standing: Standing, values: Floats, own: Floats) -> Floats:
 def _nearest(points: Floats, values: Floats) -> Ints:
     after = np.clip(np.searchsorted(points, values), 1, max(len(points) - 1, 1))
     before = after - 1
-    found: Ints = np.where(values - points[before] <= points[np.minimum(after, len(points) - 1)] - values, before, after)
+    found: Ints = np.where(
+        values - points[before] <= points[np.minimum(after, len(points) - 1)] - values, before, after
+    )
     return found

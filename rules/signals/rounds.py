@@ -1,4 +1,4 @@
-"""Rows of many devices cut so that a step of arithmetic holds each device once: for what is learned reading by reading."""
+"""Rows cut so that a step of arithmetic holds each device once: for what is learned reading by reading."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

@@ -150,7 +150,7 @@ def follow(key: Key, trail: Trail, board: Board, devices: Devices) -> Course:
 
 
 def value(signal: Signal, course: Course, board: Board, points: Points, *, join_within: int) -> Floats:
-    """The signal at each point: its last value. What says something of the reading ends with it, after `join_within`."""
+    """The signal's last value at each point. What says something of a reading stands as long as the reading does."""
     at, found = (seed[points.group] for seed in course.seeds)
     if len(board.rows):
         inside = points.row >= board.starts[points.group]

@@ -17,6 +17,9 @@ def _floats() -> SlotValues:
     return SlotValues(Kind.NUMBER)
 
 
+_COLUMNS = ("seen", "begun", "last", "offset")
+
+
 @dataclass(slots=True)
 class Usage:
     """Growth of one counter per device, in its own unit, since the last service record, or else the first reading.
@@ -83,8 +86,8 @@ class Usage:
         self.seen.put_one(slot, NEVER)
 
     def dump(self) -> Mapping[str, Any]:
-        columns = {"seen": self.seen, "begun": self.begun, "last": self.last, "offset": self.offset}
-        return {name: column.data.tobytes() for name, column in columns.items()}
+        columns = (self.seen.data, self.begun.data, self.last.data, self.offset.data)
+        return {name: column.tobytes() for name, column in zip(_COLUMNS, columns, strict=True)}
 
     @classmethod
     def load(cls, dump: Mapping[str, Any]) -> "Usage":
