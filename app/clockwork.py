@@ -12,6 +12,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import delete
 
+from app.peering import SummingUp
 from app.pipeline import on_due
 from domain.clock import Clock
 from domain.errors import LogUnavailable, StoreUnavailable
@@ -23,6 +24,8 @@ from store.tables import Event
 DUE_EVERY_S, CONTROL_EVERY_S, PRUNE_EVERY_S = 0.2, 0.1, 600.0
 CONTROL_LEASE_S = 60.0
 """Longer than one round of draining takes."""
+PEERS_EVERY_S = 1.0
+"""Looks whether a new minute has begun."""
 EVENTS_KEPT = timedelta(days=7)
 RETRY_AFTER = timedelta(minutes=5)
 
@@ -35,6 +38,7 @@ class Clockwork:
     def __init__(self, database: Database, clock: Clock, append: Append, *, partitions: int, owner: str) -> None:
         self._database, self._clock, self._append, self._partitions = database, clock, append, partitions
         self._owner = owner
+        self._peers = SummingUp(database, clock, append, partitions=partitions, owner=owner)
         self._trouble: dict[str, str] = {}
 
     def run(self, stop: threading.Event) -> None:
@@ -46,6 +50,7 @@ class Clockwork:
             ("due", DUE_EVERY_S, self.do_due),
             ("control", CONTROL_EVERY_S, self.drain_control),
             ("prune", PRUNE_EVERY_S, self.prune),
+            ("peers", PEERS_EVERY_S, self._peers.sum_up),
         ):
             scheduler.add_job(self._guarded, "interval", seconds=seconds, args=(name, work), id=name)
         scheduler.start()

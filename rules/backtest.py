@@ -64,7 +64,7 @@ def prepare(
     recording = read_readings(readings_path, layout)
     documents = read_documents(rules) if isinstance(rules, Path) else []
     devices = read_devices(devices_path) if devices_path is not None else devices_in(documents)
-    vocabulary = _vocabulary(recording, devices, documents)
+    vocabulary = vocabulary_of(recording, devices, documents)
     if isinstance(rules, Path):
         loaded = rules_from(documents, vocabulary)
     else:
@@ -130,7 +130,7 @@ def summary(trial: Trial, outcome: Outcome) -> Iterator[dict[str, Any]]:
         }
 
 
-def _vocabulary(recording: Recording, devices: Sequence[DeviceChanged], documents: Sequence[Document]) -> Vocabulary:
+def vocabulary_of(recording: Recording, devices: Sequence[DeviceChanged], documents: Sequence[Document]) -> Vocabulary:
     """Metrics are the readings' own and those that products declare; a name beside these is a mistake."""
     metrics: dict[str, Kind | None] = {}
     for document in documents:

@@ -12,6 +12,8 @@ from rules.kinds import KindChecker
 from rules.model import Kind, Rule, Signal
 
 DEVICE_ID = "device_id"
+OF_SITES = ("site", "site.lat", "site.lon", "timezone")
+"""Attributes that a device with a site has by itself."""
 _ANY_KIND = frozenset(("count", "silence"))
 """Ops that look at when a reading came, not at what it says."""
 
@@ -134,8 +136,8 @@ class _Check:
         """`by` of peers names attributes. Where none are known, as in a back-test without devices, any may come."""
         known = self.vocabulary.attributes
         for place, name in enumerate(signal.options.get("by", ())):
-            if self.vocabulary.closed and known and name not in known:
-                near = suggest(name, list(known))
+            if self.vocabulary.closed and known and name not in {*known, *OF_SITES}:
+                near = suggest(name, [*known, *OF_SITES])
                 listed = ", ".join(sorted(known)[:12])
                 yield Problem(
                     (*at, "by", place),

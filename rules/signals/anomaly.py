@@ -45,7 +45,7 @@ class Anomaly:
         return cls(name, MAKERS[name](metrics))
 
     def take(self, slots: Ints, ts: Ints, values: Floats, devices: Devices) -> Floats:
-        """Scores from 0 to 1, NaN until a device is known well enough. Shapes as of `Detector.update`; slots grouped."""
+        """Scores from 0 to 1, NaN until a device is known well enough. Shapes as of `Detector.update`, grouped."""
         del devices
         found = np.empty(len(slots))
         parts = rounds(slots)

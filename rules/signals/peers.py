@@ -65,10 +65,10 @@ def merged(shares: Iterable[Share]) -> Share:
 
 
 def summaries(subject: str, groups: Mapping[str, Share], *, at: int) -> list[PeerSummary]:
-    """The log entries of one minute: the first, of no group, ends the minute before; then groups of nine or more."""
+    """The log entries of one minute: the first, of no group, ends the minute before; then groups of eight or more."""
     found = [PeerSummary(subject, "", at, 0, 0.0, 0.0, ())]
     for group, share in sorted(groups.items()):
-        if share.n > LEAST_PEERS:
+        if share.n >= LEAST_PEERS:
             median = float(np.median(share.points))
             mad = float(np.median(np.abs(share.points - median)))
             found.append(PeerSummary(subject, group, at, share.n, median, mad, tuple(share.points.tolist())))

@@ -11,6 +11,7 @@ from store.tables.operations import (
     Lease,
     Meta,
     PartitionLease,
+    PeerShare,
     RoleReport,
     Snapshot,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "MessageAttempt",
     "Meta",
     "PartitionLease",
+    "PeerShare",
     "Playbook",
     "Product",
     "RoleReport",
