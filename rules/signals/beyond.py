@@ -42,6 +42,15 @@ class Beyond:
             self.subjects[subject.text] = subject
             self.standing.setdefault(subject.text, peers.Peers())
 
+    def adopt(self, other: "Beyond", *, asked: "Beyond") -> None:
+        """Take over what `other` remembers, but for what is `asked` of this one already."""
+        for key, trail in other.learned.by_key.items():
+            if key not in asked.learned.by_key:
+                self.learned.by_key[key] = trail
+        for text, standing in other.standing.items():
+            if text not in asked.standing:
+                self.subjects[text], self.standing[text] = other.subjects[text], standing
+
     def forget(self, slot: int) -> None:
         """The device is gone."""
         self.learned.forget(slot)
