@@ -26,6 +26,10 @@ DAILY_GAIN, WEEKLY_GAIN = 0.25, 0.3
 
 _RECENT, _DAILY, _SPREAD, _WEEKLY = 0, DAY, 2 * DAY, 3 * DAY
 _FRESH = np.r_[np.zeros(DAY), np.full(2 * DAY + WEEK, np.nan)]
+_AROUND = np.array([[1], [0], [2]])
+_DAY_ROWS = _DAILY + np.arange(-1, DAY + 1) % DAY
+_WEEK_ROWS = _WEEKLY + np.arange(-1, WEEK + 1) % WEEK
+"""Rows of the hours from the one before the first to the one after the last."""
 
 (
     HOUR,
@@ -72,7 +76,10 @@ class Season:
         """Let those whose hour has changed close it and open the next; -> the place in the hour, -0.5 to 0.5."""
         hour = ts // HOUR_MS
         moved = np.flatnonzero(now[HOUR] != hour)
-        if len(moved):
+        if len(moved) == len(ts):
+            self._close(slots, now)
+            self._open(slots, hour, now)
+        elif len(moved):
             visit = now[:, moved]
             self._close(slots[moved], visit)
             self._open(slots[moved], hour[moved], visit)
@@ -82,24 +89,25 @@ class Season:
 
     def _close(self, slots: Ints, visit: Floats) -> None:
         been = np.flatnonzero(visit[COUNT] > 0)
-        slots, visit = slots[been], visit[:, been]
+        if len(been) < len(slots):
+            slots, visit = slots[been], visit[:, been]
         hour = visit[HOUR].astype(np.int64)
         mean, day = visit[SUM] / visit[COUNT], hour % DAY
-        hours = self._hours.columns
-        hours[_RECENT + day, slots] = visit[RECENT]
+        hours, capacity = self._hours.columns.reshape(-1), self._hours.columns.shape[1]
+        hours[(_RECENT + day) * capacity + slots] = visit[RECENT]
         for row, new, gain in (
             (_DAILY + day, mean, DAILY_GAIN),
             (_SPREAD + day, visit[PEAK], DAILY_GAIN),
             (_WEEKLY + hour % WEEK, mean, WEEKLY_GAIN),
         ):
-            old = hours[row, slots]
-            hours[row, slots] = np.where(np.isnan(old), new, old + gain * (new - old))
+            cell = row * capacity + slots
+            old = hours.take(cell)
+            hours[cell] = np.where(np.isnan(old), new, old + gain * (new - old))
 
     def _open(self, slots: Ints, hour: Ints, visit: Floats) -> None:
-        day = [_DAILY + (hour + step) % DAY for step in (0, -1, 1)]
-        week = [_WEEKLY + (hour + step) % WEEK for step in (0, -1, 1)]
-        rows = np.stack([*day, *week, _SPREAD + hour % DAY, _RECENT + hour % DAY])
-        known = self._hours.columns[rows, slots]
+        days, weeks = hour % DAY + _AROUND, hour % WEEK + _AROUND
+        rows = np.concatenate([_DAY_ROWS[days], _WEEK_ROWS[weeks], _SPREAD - 1 + days[:1], _RECENT - 1 + days[:1]])
+        known = self._hours.columns.reshape(-1).take(rows * self._hours.columns.shape[1] + slots)
         known[[1, 2, 4, 5]] -= known[[0, 0, 3, 3]]
         untold = np.isnan(known[3])
         daily, weekly = np.nan_to_num(known[:3]), np.nan_to_num(known[3:6])
@@ -110,16 +118,23 @@ class Season:
         visit[SUM : PEAK + 1] = 0.0
 
 
+def clip(values: Floats, bound: Floats) -> Floats:
+    """Values held to -bound ... bound, place by place."""
+    held: Floats = np.maximum(np.minimum(values, bound), -bound)
+    return held
+
+
 def surprise(deviation: Floats, place: Floats, now: Floats) -> tuple[Floats, Floats, Floats]:
     """-> what no expectation explains (shape (n,)), the deviation from `recent`, and the daily expectation."""
-    later, distance = place > 0, np.abs(place)
-    daily = now[DAILY] + distance * np.where(later, now[DAILY_AFTER], now[DAILY_BEFORE])
-    weekly = now[WEEKLY] + distance * np.where(later, now[WEEKLY_AFTER], now[WEEKLY_BEFORE])
+    after = np.maximum(place, 0.0)
+    before = after - place
+    daily = now[DAILY] + after * now[DAILY_AFTER] + before * now[DAILY_BEFORE]
+    weekly = now[WEEKLY] + after * now[WEEKLY_AFTER] + before * now[WEEKLY_BEFORE]
     recent = deviation - now[RECENT]
-    least = recent
+    least = recent.copy()
     for expected in (daily, weekly):
         other = deviation - expected
-        least = np.where(np.abs(other) < np.abs(least), other, least)
+        np.copyto(least, other, where=np.abs(other) < np.abs(least))
     return least, recent, daily
 
 
@@ -127,9 +142,9 @@ def learn(
     now: Floats, ts: Ints, deviation: Floats, *, recent: Floats, daily: Floats, bound: Floats, peak: Floats
 ) -> None:
     """Take a sample in: no residual counts for more than `bound`, nor for more than `peak` in the usual largest one."""
-    step = RECENT_RATE / HOUR_MS * np.clip(ts - now[SEEN], 0, HOUR_MS)
-    now[RECENT] += step / (1 + step) * np.clip(recent, -bound, bound)
-    now[SUM] += daily + np.clip(deviation - daily, -bound, bound)
+    step = RECENT_RATE / HOUR_MS * np.minimum(np.maximum(ts - now[SEEN], 0), HOUR_MS)
+    now[RECENT] += step / (1 + step) * clip(recent, bound)
+    now[SUM] += daily + clip(deviation - daily, bound)
     now[COUNT] += 1
     np.maximum(now[PEAK], peak, out=now[PEAK])
     now[SEEN] = ts

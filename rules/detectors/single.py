@@ -1,7 +1,7 @@
 """The detector of one metric: what the `anomaly` signal uses when it watches a single metric.
 
 Each sample is compared with what its hour lets expect; what is left over, its short means, and how much the metric
-jumps are six statistics, and the score says how unheard-of the most novel of them is. docs/detection.md has the reasons.
+jumps are six statistics, and the score says how unheard-of the most novel of them is: docs/detection.md.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import numpy as np
 
 from rules.detectors import novelty, season
 from rules.detectors.interface import ALARM
-from rules.detectors.season import Season
+from rules.detectors.season import Season, clip
 from rules.detectors.table import SlotTable
 from rules.samples import Floats, Ints
 
@@ -56,14 +56,22 @@ class SingleDetector:
     def update(self, slots: Ints, ts: Ints, values: Floats) -> Floats:
         if not len(slots):
             return np.empty(0)
-        size = int(slots.max()) + 1
+        if not (np.diff(slots) > 0).all():
+            order = np.argsort(slots)
+            score = np.empty(len(slots))
+            score[order] = self._score(slots[order], ts[order], values[order, 0])
+            return score
+        return self._score(slots, ts, values[:, 0])
+
+    def _score(self, slots: Ints, ts: Ints, x: Floats) -> Floats:
+        """Slots ascending: neighbours in the round are then neighbours in memory."""
+        size = int(slots[-1]) + 1
         self._rows.cover(size)
         self._season.cover(size)
         rows = self._rows.take(slots)
-        x = np.clip(values[:, 0], -LARGEST, LARGEST)
         place = self._season.turn(slots, ts, rows[NOW])
-        novel = novelty.weigh(_statistics(x, ts, place, rows), rows[AGE] > YOUNG, rows[TAIL])
-        score = _alarmed(novel, rows)
+        statistics = _statistics(np.clip(x, -LARGEST, LARGEST), ts, place, rows)
+        score = _alarmed(novelty.weigh(statistics, rows[AGE] > YOUNG, rows[TAIL]), rows)
         self._rows.put(slots, rows)
         return score
 
@@ -85,7 +93,7 @@ class SingleDetector:
 
 
 def _statistics(x: Floats, ts: Ints, place: Floats, rows: Floats) -> Floats:
-    """Logs of the six statistics, shape (6, n); learns everything but the tail from the sample."""
+    """The six statistics, shape (6, n); learns everything but the tail from the sample."""
     _begin(x, ts, rows)
     now, share = rows[NOW], 1 / rows[AGE]
     gain, caution = np.maximum(SLOW, share), 1 + CAUTION * share
@@ -96,21 +104,21 @@ def _statistics(x: Floats, ts: Ints, place: Floats, rows: Floats) -> Floats:
     residual, recent, daily = season.surprise(deviation, place, now)
     scale, far = np.sqrt(rows[SPREAD]) + tiny, np.abs(residual)
     bound = limit * scale
-    clipped = np.clip(residual, -bound, bound)
+    clipped = clip(residual, bound)
     found = np.empty((novelty.CHANNELS, len(x)))
     found[0] = far / (scale * caution)
     found[1:4] = _short(clipped, gain, limit, tiny, rows) / caution
-    found[4] = far / (np.sqrt(rows[SPREAD] * caution * caution + now[season.SPREAD] ** 2) + tiny)
+    found[4] = far / (np.sqrt(rows[SPREAD] * (caution * caution) + now[season.SPREAD] ** 2) + tiny)
     found[5] = _jump(x, gain, limit, tiny, rows)
     peak = np.minimum(far, PEAK * scale)
     season.learn(now, ts, deviation, recent=recent, daily=daily, bound=bound, peak=peak)
     rows[SPREAD] += gain * (clipped * clipped - rows[SPREAD])
     level = limit * (np.sqrt(rows[LEVEL_SPREAD]) + tiny)
-    level = np.clip(deviation, -level, level)
+    level = clip(deviation, level)
     rows[MEAN] += gain * level
     rows[LEVEL_SPREAD] += gain * (level * level - rows[LEVEL_SPREAD])
     rows[LIMIT] = np.where(far > bound, np.minimum(rows[LIMIT] * CLIP_GROWTH, WIDEST), CLIP)
-    return np.log(np.maximum(found, LEAST))
+    return np.maximum(found, LEAST, out=found)
 
 
 def _begin(x: Floats, ts: Ints, rows: Floats) -> None:
@@ -138,7 +146,7 @@ def _jump(x: Floats, gain: Floats, limit: Floats, tiny: Floats, rows: Floats) ->
     step = x - rows[BEFORE]
     scale = np.sqrt(rows[JUMP_SPREAD]) + tiny
     rows[JUMP] += np.maximum(JUMPS, 1 / rows[AGE]) * (step * step - rows[JUMP])
-    held = np.clip(step, -limit * scale, limit * scale)
+    held = clip(step, limit * scale)
     rows[JUMP_SPREAD] += gain * (held * held - rows[JUMP_SPREAD])
     rows[BEFORE] = x
     found: Floats = (np.sqrt(rows[JUMP]) + tiny) / scale

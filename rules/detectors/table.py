@@ -26,9 +26,9 @@ class SlotTable:
             self.columns = np.hstack([self.columns, np.repeat(self.fresh[:, None], extra, axis=1)])
 
     def take(self, slots: Ints) -> Floats:
-        """The columns of these slots: a view where they are neighbours, else a copy that `put` must bring back."""
+        """The columns of these ascending slots: a view where they are neighbours, else a copy that `put` must bring back."""
         run = _run(slots)
-        found: Floats = self.columns[:, slots] if run is None else self.columns[:, run]
+        found: Floats = self.columns.take(slots, axis=1) if run is None else self.columns[:, run]
         return found
 
     def put(self, slots: Ints, columns: Floats) -> None:
@@ -51,8 +51,6 @@ class SlotTable:
 
 
 def _run(slots: Ints) -> slice | None:
-    """The slots as one slice, if each follows its neighbour."""
+    """Ascending slots as one slice, if none between them is left out."""
     first, size = int(slots[0]), len(slots)
-    if int(slots[-1]) - first != size - 1 or (size > 2 and not (np.diff(slots) == 1).all()):
-        return None
-    return slice(first, first + size)
+    return slice(first, first + size) if int(slots[-1]) - first == size - 1 else None
