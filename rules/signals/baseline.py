@@ -27,13 +27,13 @@ ZONE = "timezone"
 """The device attribute with its IANA time zone; without a valid one hours are those of UTC."""
 _STEP_MS = 900_000
 """Time zones change at whole quarters of an hour."""
-_NO_WEEK = -(2**31)
+_BITS: NDArray[np.uint8] = (1 << np.arange(PARTS)).astype(np.uint8)
 _CELLS = 2_000_000
 
 
 @dataclass(slots=True)
 class Baseline:
-    """Per device, hour of the week and week at most six readings: 168 × (weeks + 1) × 28 bytes per device.
+    """Per device, hour of the week and week at most six readings: up to 168 × (weeks + 1) × 29 bytes per device.
 
     The score is (x - median) / max(1.4826 MAD, 1e-3 max(1, |median|)), as of `zscore`, of the kept readings of the
     same hour in the `weeks` weeks before this one; NaN under ten of them. The hour in progress is not among them: what
@@ -45,13 +45,14 @@ class Baseline:
     """Number of the device's block."""
     used: int = 0
     kept: NDArray[np.float32] = field(init=False)
-    """Block, hour of the week, week modulo weeks + 1, part of the hour."""
+    """Hour of the week, block, week modulo weeks + 1, part of the hour: what is busy together lies together."""
     week: NDArray[np.int32] = field(init=False)
     """Which week the readings are of."""
+    held: NDArray[np.uint8] = field(init=False)
+    """Which parts hold a reading, a bit each. Nought at first, so that memory is taken up where there are readings."""
 
     def __post_init__(self) -> None:
-        self.kept = np.empty((0, HOURS, self.weeks + 1, PARTS), dtype=np.float32)
-        self.week = np.empty((0, HOURS, self.weeks + 1), dtype=np.int32)
+        self._make(0)
 
     def take(self, slots: Ints, ts: Ints, values: Floats, devices: Devices) -> Floats:
         """The score of each reading. Shapes: slots (n,) grouped, ts (n,) in order within a device, values (n, 1)."""
@@ -69,55 +70,71 @@ class Baseline:
         """The device starts anew."""
         block = self.blocks.one(slot)
         if block >= 0:
-            self.kept[block], self.week[block] = np.nan, _NO_WEEK
+            self.held[:, block] = 0
 
     def dump(self) -> Mapping[str, Any]:
+        cells = np.flatnonzero(self.held)
         return {
             "weeks": self.weeks,
             "blocks": self.blocks.data.tobytes(),
-            "kept": self.kept[: self.used].tobytes(),
-            "week": self.week[: self.used].tobytes(),
+            "used": self.used,
+            "size": self.held.shape[1],
+            "cells": cells.tobytes(),
+            "held": self.held.reshape(-1)[cells].tobytes(),
+            "week": self.week.reshape(-1)[cells].tobytes(),
+            "kept": self.kept.reshape(-1, PARTS)[cells].tobytes(),
         }
 
     @classmethod
     def load(cls, dump: Mapping[str, Any]) -> "Baseline":
         made = cls(dump["weeks"], SlotInts(np.frombuffer(dump["blocks"], dtype=np.int64).copy(), empty=-1))
-        shape = (-1, HOURS, made.weeks + 1)
-        made.kept = np.frombuffer(dump["kept"], dtype=np.float32).copy().reshape(*shape, PARTS)
-        made.week = np.frombuffer(dump["week"], dtype=np.int32).copy().reshape(shape)
-        made.used = len(made.week)
+        made.used = dump["used"]
+        made._make(dump["size"])
+        cells = np.frombuffer(dump["cells"], dtype=np.int64)
+        made.held.reshape(-1)[cells] = np.frombuffer(dump["held"], dtype=np.uint8)
+        made.week.reshape(-1)[cells] = np.frombuffer(dump["week"], dtype=np.int32)
+        made.kept.reshape(-1, PARTS)[cells] = np.frombuffer(dump["kept"], dtype=np.float32).reshape(-1, PARTS)
         return made
+
+    def _make(self, size: int) -> None:
+        shape = (HOURS, size, self.weeks + 1)
+        self.kept = np.zeros((*shape, PARTS), dtype=np.float32)
+        self.week, self.held = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.uint8)
 
     def _scores(self, block: Ints, hour: Ints, week: NDArray[np.int32], value: Floats) -> Floats:
         found = np.full(len(value), np.nan)
         step = max(1, _CELLS // ((self.weeks + 1) * PARTS))
         for start in range(0, len(value), step):
             rows = slice(start, start + step)
-            weeks = self.week[block[rows], hour[rows]]
-            age = week[rows, None] - weeks.astype(np.int64)
-            usable = (age >= 1) & (age <= self.weeks)
-            table = self.kept[block[rows], hour[rows]].astype(np.float64)
-            table[~usable] = np.nan
+            where = hour[rows], block[rows]
+            age = week[rows, None] - self.week[where].astype(np.int64)
+            usable = np.where((age >= 1) & (age <= self.weeks), self.held[where], 0).astype(np.uint8)
+            table = self.kept[where].astype(np.float64)
+            table[(usable[:, :, None] & _BITS) == 0] = np.nan
             found[rows] = _zscore(table.reshape(len(table), -1), value[rows])
         return found
 
     def _keep(self, block: Ints, hour: Ints, week: NDArray[np.int32], part: Ints, value: Floats) -> None:
         place = week % (self.weeks + 1)
-        stale = self.week[block, hour, place] != week
-        self.kept[block[stale], hour[stale], place[stale]] = np.nan
-        self.week[block[stale], hour[stale], place[stale]] = week[stale]
-        free = np.flatnonzero(np.isnan(self.kept[block, hour, place, part]))[::-1]  # of several the first stays
-        self.kept[block[free], hour[free], place[free], part[free]] = value[free]
+        where = hour, block, place
+        stale = self.week[where] != week
+        self.held[hour[stale], block[stale], place[stale]] = 0
+        self.week[where] = week
+        free = np.flatnonzero((self.held[where] & _BITS[part]) == 0)[::-1]  # of several the first stays
+        self.kept[hour[free], block[free], place[free], part[free]] = value[free]
+        np.bitwise_or.at(self.held, where, _BITS[part])
 
     def _blocks(self, slots: Ints) -> Ints:
         who = slots[group_starts(slots)]
         fresh = who[self.blocks.get(who) < 0]
         need = self.used + len(fresh)
-        if need > len(self.week):
-            extra = max(need, 2 * len(self.week)) - len(self.week)
-            shape = (extra, HOURS, self.weeks + 1)
-            self.kept = np.concatenate([self.kept, np.full((*shape, PARTS), np.nan, dtype=np.float32)])
-            self.week = np.concatenate([self.week, np.full(shape, _NO_WEEK, dtype=np.int32)])
+        if need > self.held.shape[1]:
+            old: list[NDArray[Any]] = [self.kept, self.week, self.held]
+            self._make(max(need, 2 * self.held.shape[1]))
+            for hour in np.flatnonzero(old[2].any(axis=(1, 2))).tolist():
+                self.kept[hour, : self.used] = old[0][hour, : self.used]
+                self.week[hour, : self.used] = old[1][hour, : self.used]
+                self.held[hour, : self.used] = old[2][hour, : self.used]
         self.blocks.put(fresh, np.arange(self.used, need))
         self.used = need
         return self.blocks.get(slots)
