@@ -19,6 +19,8 @@ POINTS = 501
 """So many values a partition tells of a group; of more, so many quantiles."""
 STALE = timedelta(minutes=3)
 """What a partition said longer ago is not counted: its worker is gone."""
+SUM_UP_EVERY_S = 1.0
+"""How often to look whether a new minute has begun."""
 LEASE, LEASE_S = "peers", 30.0
 
 

@@ -1,17 +1,19 @@
 """The back-test: rules over recorded readings, through the engine that runs live."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from domain.clock import iso
+from domain.errors import SourceError
 from domain.faults import Stage, Transition, TransitionState
 from domain.telemetry import DeviceChanged
 from rules.control import activate
-from rules.documents import Document, read_documents
+from rules.documents import Document, raise_all, read_documents
 from rules.engine import State, flush, new_state, observe
 from rules.fleet import devices_in, read_devices
+from rules.grammar import suggest
 from rules.loader import rules_from
 from rules.model import Kind, Rule
 from rules.playback import ROWS_PER_BATCH, play
@@ -64,18 +66,41 @@ def prepare(
     recording = read_readings(readings_path, layout)
     documents = read_documents(rules) if isinstance(rules, Path) else []
     devices = read_devices(devices_path) if devices_path is not None else devices_in(documents)
-    vocabulary = vocabulary_of(recording, devices, documents)
     if isinstance(rules, Path):
-        loaded = rules_from(documents, vocabulary)
-    else:
-        loaded = list(rules)
-        for rule in loaded:
-            vocabulary.check(rule)
+        return assemble(documents, recording, devices, file=str(rules))
+    return assemble(rules, recording, devices)
+
+
+def assemble(
+    rules: Sequence[Document | Rule], recording: Recording, devices: Sequence[DeviceChanged], *, file: str = ""
+) -> Trial:
+    """A trial of rules, or of the rules among documents, over what was read already; raises as `backtest` does.
+
+    `file`: where they come from, for errors.
+    """
+    documents = [one for one in rules if isinstance(one, Document)]
+    loaded = [one for one in rules if isinstance(one, Rule)]
+    vocabulary = vocabulary_of(recording, devices, documents)
+    for rule in loaded:
+        vocabulary.check(rule)
+    loaded += rules_from(documents, vocabulary)
+    if not loaded and (documents or file):
+        raise SourceError("no rule in here", cure="write a document with kind: rule", file=file)
+    raise_all(list(_products_missing(documents)))
     return Trial(tuple(loaded), recording, tuple(devices))
 
 
-def run(trial: Trial, *, rows_per_batch: int = ROWS_PER_BATCH, tally: bool = False) -> Outcome:
-    """Evaluate; nothing is read or written. `tally` also counts what each rule saw, for `rules.explain`."""
+def run(
+    trial: Trial,
+    *,
+    rows_per_batch: int = ROWS_PER_BATCH,
+    tally: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Outcome:
+    """Evaluate; nothing is read or written. `tally` also counts what each rule saw, for `rules.explain`.
+
+    `progress` is told after each batch how many samples are done; what it raises ends the run.
+    """
     state = new_state()
     state.kinds.update(trial.recording.kinds)
     observe(state, trial.devices)
@@ -90,6 +115,8 @@ def run(trial: Trial, *, rows_per_batch: int = ROWS_PER_BATCH, tally: bool = Fal
     for batch, transitions in play(state, trial.recording, rows_per_batch=rows_per_batch):
         samples += len(batch.rows)
         found += transitions
+        if progress is not None:
+            progress(samples)
     found += flush(state)
     found.sort(key=lambda one: (one.at, one.rule, one.device_id, one.episode))
     tallies = {one.rule.name: one.tally for one in detectors if one.tally is not None}
@@ -128,6 +155,16 @@ def summary(trial: Trial, outcome: Outcome) -> Iterator[dict[str, Any]]:
             "last": iso(fired[-1].at) if fired else None,
             "median_duration_s": lasted[len(lasted) // 2] if lasted else None,
         }
+
+
+def _products_missing(documents: Sequence[Document]) -> Iterator[SourceError]:
+    """Rules of a product that is not among those declared beside them; without any, products are not checked."""
+    products = [str(each.data.get("name")) for each in documents if each.kind == "product"]
+    for document in documents:
+        product = document.data.get("product") if document.kind == "rule" else None
+        if products and product is not None and product not in products:
+            cure = suggest(str(product), products) or f"declared are: {', '.join(products)}"
+            yield document.error(f"there is no product {product!r}", at=("product",), cure=cure)
 
 
 def vocabulary_of(recording: Recording, devices: Sequence[DeviceChanged], documents: Sequence[Document]) -> Vocabulary:

@@ -122,10 +122,10 @@ class _Check:
 
     def _metric(self, signal: Signal, metric: str, *, at: Route) -> Iterator[Problem]:
         self.names.add(metric)
-        if self.vocabulary.closed and metric not in self.vocabulary.metrics:
-            near = suggest(metric, list(self.vocabulary.metrics))
-            listed = ", ".join(sorted(self.vocabulary.metrics)[:12]) or "none"
-            yield Problem(at, SourceError(f"{metric!r} is no metric", cure=near or f"known metrics are: {listed}"))
+        if metric in self.signals:
+            yield Problem(at, SourceError(f"{metric!r} is a signal", cure="a signal is made of a metric"))
+        elif self.vocabulary.closed and metric not in self.vocabulary.metrics:
+            yield Problem(at, SourceError(f"{metric!r} is no metric", cure=self._metric_meant(metric)))
         elif signal.op not in _ANY_KIND:
             kind = self.kinds.setdefault(metric, Kind.NUMBER)
             if kind is not Kind.NUMBER:
@@ -143,6 +143,12 @@ class _Check:
                     (*at, "by", place),
                     SourceError(f"{name!r} is no attribute", cure=near or f"known attributes are: {listed}"),
                 )
+
+    def _metric_meant(self, name: str) -> str:
+        if name in self.vocabulary.attributes:
+            return "it is an attribute of devices; a signal is made of a metric"
+        listed = ", ".join(sorted(self.vocabulary.metrics)[:12]) or "none"
+        return suggest(name, list(self.vocabulary.metrics)) or f"known metrics are: {listed}"
 
     def _text(self, text: _Text) -> Problem | None:
         try:
