@@ -16,7 +16,7 @@ class Rounds(NamedTuple):
     """Rows ordered by device, and in order within a device."""
 
     across: Iterator[Ints]
-    """Rounds: the first row of each device, the second … as long as there are many."""
+    """Rounds: the first row of each device, the second … as long as there are many; devices in their order."""
     along: list[slice]
     """What is left then: one stretch of rows per device."""
 
@@ -38,6 +38,8 @@ def rounds(slots: Ints) -> Rounds:
 
 
 def _across(starts: Ints, sizes: Ints, turns: int) -> Iterator[Ints]:
+    many, heads = -1, starts
     for turn in range(turns):
-        many = int(np.searchsorted(-sizes, -turn, side="left"))
-        yield starts[:many] + turn
+        if (now := int(np.searchsorted(-sizes, -turn, side="left"))) != many:
+            many, heads = now, np.sort(starts[:now])
+        yield heads + turn
