@@ -22,7 +22,7 @@ HOUR_MS = 3_600_000
 DAY, WEEK = 24, 168
 RECENT_RATE = 0.36
 """Share of the residual that `recent` takes over per hour of elapsed time, at small steps."""
-DAILY_GAIN, WEEKLY_GAIN = 0.25, 0.3
+DAILY_GAIN = WEEKLY_GAIN = 0.25
 
 _RECENT, _DAILY, _SPREAD, _WEEKLY = 0, DAY, 2 * DAY, 3 * DAY
 _FRESH = np.r_[np.zeros(DAY), np.full(2 * DAY + WEEK, np.nan)]
