@@ -49,7 +49,7 @@ _WEEK_ROWS = _WEEKLY + np.arange(-1, WEEK + 1) % WEEK
 """Rows of the present hour: which it is, event time of the last sample, the expectations (middle of the hour, and the
 steps to its neighbours), the usual largest residual, and what this visit has gathered so far."""
 ROWS = 13
-FRESH = np.r_[-1.0, np.zeros(ROWS - 1)]
+FRESH = np.r_[np.nan, np.zeros(ROWS - 1)]
 
 
 class Season:
