@@ -11,7 +11,7 @@ import numpy as np
 from rules.samples import Flags, Floats
 
 CHANNELS = 6
-BLOCK = 42
+BLOCK = 50
 BLOCK_HALF_LIFE = 30
 """In blocks."""
 FLOOR_WIDTH = 0.15

@@ -22,7 +22,7 @@ HOUR_MS = 3_600_000
 DAY, WEEK = 24, 168
 RECENT_RATE = 0.36
 """Share of the residual that `recent` takes over per hour of elapsed time, at small steps."""
-DAILY_GAIN, WEEKLY_GAIN = 0.25, 0.3
+DAILY_GAIN = WEEKLY_GAIN = 0.25
 
 _RECENT, _DAILY, _SPREAD, _WEEKLY = 0, DAY, 2 * DAY, 3 * DAY
 _FRESH = np.r_[np.zeros(DAY), np.full(2 * DAY + WEEK, np.nan)]
@@ -49,7 +49,7 @@ _WEEK_ROWS = _WEEKLY + np.arange(-1, WEEK + 1) % WEEK
 """Rows of the present hour: which it is, event time of the last sample, the expectations (middle of the hour, and the
 steps to its neighbours), the usual largest residual, and what this visit has gathered so far."""
 ROWS = 13
-FRESH = np.r_[-1.0, np.zeros(ROWS - 1)]
+FRESH = np.r_[np.nan, np.zeros(ROWS - 1)]
 
 
 class Season:

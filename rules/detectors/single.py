@@ -22,14 +22,14 @@ SHORT = 1 - 2 ** (-1 / np.array([[3.0], [10.0], [40.0]]))
 JUMPS = 1 - 2 ** (-1 / 10)
 SETTLE, YOUNG = 76, 90
 """Samples until outliers are clipped, and until statistics count as the device's own past."""
-CLIP, CLIP_GROWTH, UNCLIPPED, WIDEST = 6.0, 1.1, 1e100, 1e90
+CLIP, CLIP_GROWTH, UNCLIPPED, WIDEST = 7.0, 1.1, 1e100, 1e90
 """No residual teaches more than CLIP scales, but the limit grows while it is hit: what lasts is the new normal."""
 PEAK = 16.0
-CAUTION = 150.0
+CAUTION = 200.0
 """A scale learned from n samples is taken to be 1 + CAUTION / n times as wide."""
 LEAST = np.exp(0.6)
 """Statistics below this many scales are all alike."""
-THRESHOLD = 1.6
+THRESHOLD = 1.7
 """The novelty that is an alarm."""
 REST = 60
 """Samples after an alarm in which there is no other: one incident, one alarm."""
@@ -45,7 +45,7 @@ FRESH[LIMIT] = CLIP
 
 
 class SingleDetector:
-    """A `Detector` of one metric; it needs 174 samples of a device before it scores."""
+    """A `Detector` of one metric; it needs 190 samples of a device before it scores."""
 
     __slots__ = ("_rows", "_season")
 

@@ -26,7 +26,7 @@ class SlotTable:
             self.columns = np.hstack([self.columns, np.repeat(self.fresh[:, None], extra, axis=1)])
 
     def take(self, slots: Ints) -> Floats:
-        """The columns of these ascending slots: a view where they are neighbours, else a copy that `put` must bring back."""
+        """The columns of ascending slots: a view where they are neighbours, else a copy that `put` must bring back."""
         run = _run(slots)
         found: Floats = self.columns.take(slots, axis=1) if run is None else self.columns[:, run]
         return found
