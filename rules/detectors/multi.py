@@ -21,6 +21,8 @@ REFIT = 20
 """Rows between refits while learning; later REFIT * 16."""
 PATIENCE = 8
 """An alarm that has lasted this many times the learning rows has become the device's way: it learns anew."""
+CHUNK = 8192
+"""Values handled at once: what is worked on stays in the processor's cache."""
 LARGEST = 1e100
 """Values beyond are not told apart, so that no square overflows."""
 
@@ -43,6 +45,15 @@ class MultiDetector:
             return np.zeros(0)
         if (room := int(slots.max()) + 1) > len(self._memory):
             self._memory = self._memory.grown(max(room, 2 * len(self._memory)))
+        chunk = max(1, CHUNK // self.metrics)
+        parts = (slice(start, start + chunk) for start in range(0, len(slots), chunk))
+        order = np.argsort(slots)
+        scores = np.empty(len(slots))
+        for rows in (order[part] for part in parts):
+            scores[rows] = self._round(slots[rows], values[rows])
+        return scores
+
+    def _round(self, slots: Ints, values: Floats) -> Floats:
         which = _run(slots)
         m = self._memory.take(which)
         x = np.clip(values, -LARGEST, LARGEST)
@@ -50,28 +61,28 @@ class MultiDetector:
         calm = learning | (m.quiet > charts.HOLD)
         charts.meet(m, x)
         charts.foretell(m, x, learning)
-        charts.learn(m, learning, calm)
-        self._refit(m)
+        changed = charts.learn(m, learning, calm) | self._refit(m)
         top = self._judge(m, learning)
         charts.track(m, x, learning, learning | (m.quiet > charts.HOLD))
         m.rows = m.rows + 1
-        self._memory.put(which, m, matrices=not isinstance(which, slice))
+        self._memory.put(which, m, matrices=changed)
         if (stale := m.alarmed > PATIENCE * self.learning_rows).any():
             self._memory.clear(slots[stale])
         return _score(top, learning | stale, m.quiet <= charts.HOLD)
 
-    def _refit(self, m: Memory) -> None:
+    def _refit(self, m: Memory) -> bool:
         every = np.where(m.rows <= self.learning_rows, REFIT, 16 * REFIT)
         due = (m.rows == self._first_fit) | ((m.rows > self._first_fit) & (m.rows % every == 0))
         if due.any():
             charts.refit(m, due, self.learning_rows)
+        return bool(due.any())
 
     def _judge(self, m: Memory, learning: Flags) -> Floats:
         """(n,) height of the highest chart; counts the alarm's samples and learns from what is calm."""
         y = charts.statistics(m, learning)
         height = charts.heights(m, y)
         m.worst = height.argmax(1)
-        top = np.maximum(height.max(1), 0.0)
+        top: Floats = np.maximum(height.max(1), 0.0)
         m.quiet = np.where(learning, LONG_AGO, np.where(top >= 1, 0, m.quiet + 1))
         m.alarmed = np.where(m.quiet <= charts.HOLD, m.alarmed + 1, 0)
         age = m.rows - max(self._first_fit, self.learning_rows // 3)
@@ -90,7 +101,8 @@ class MultiDetector:
             share = z * z if m.worst[0] == 3 else np.maximum(z * (m.inverse[0] @ z), 0.0)
         if not share.sum() > 0:
             share = np.ones(self.metrics)
-        return share / share.sum()
+        share /= share.sum()
+        return share
 
     def forget(self, slot: int) -> None:
         """See Detector.forget."""
@@ -112,11 +124,9 @@ class MultiDetector:
 
 
 def _run(slots: Ints) -> Ints | slice:
-    """The same slots as a slice where they are consecutive: read and written in place, without a copy."""
+    """Ascending slots, as a slice where they are consecutive: read and written in place, without a copy."""
     first, last = int(slots[0]), int(slots[-1])
-    if last - first == len(slots) - 1 and (len(slots) == 1 or bool((np.diff(slots) == 1).all())):
-        return slice(first, last + 1)
-    return slots
+    return slice(first, last + 1) if last - first == len(slots) - 1 else slots
 
 
 def _score(top: Floats, mute: Flags, held: Flags) -> Floats:

@@ -38,8 +38,7 @@ TINY = 1e-300
 
 def recent(rows: Ints) -> Floats:
     """Gain that gives the k-th of n samples the weight k: an average in which the uncertain beginning fades."""
-    gain: Floats = 2.0 / (rows + 2.0)
-    return gain
+    return 2.0 / (rows.astype(np.float64) + 2.0)
 
 
 def shrinkage(correlation: Floats, rows: Ints) -> Floats:
@@ -77,14 +76,18 @@ def foretell(m: Memory, x: Floats, learning: Flags) -> None:
     m.innovation = deviation - memory * lately
     bound = np.where(learning[:, None], np.inf, CLIP * m.scale)
     m.drift = m.drift + DRIFT_GAIN * (np.clip(m.innovation, -bound, bound) - m.drift)
-    gain = (learning * recent(m.rows))[:, None]
-    m.level_product = m.level_product + gain * (deviation * lately - m.level_product)
-    m.level_square = m.level_square + gain * (lately * lately - m.level_square)
+    if learning.any():
+        gain = (learning * recent(m.rows))[:, None]
+        m.level_product = m.level_product + gain * (deviation * lately - m.level_product)
+        m.level_square = m.level_square + gain * (lately * lately - m.level_square)
     m.level = m.level + LEVEL_GAIN * (x - m.level)
 
 
-def learn(m: Memory, learning: Flags, calm: Flags) -> None:
-    """Second moments of innovation and drift; after learning slowly, clipped, and only while calm."""
+def learn(m: Memory, learning: Flags, calm: Flags) -> bool:
+    """Second moments of innovation and drift; after learning slowly, clipped, and only while calm.
+
+    Returns whether the covariance of any slot has changed.
+    """
     due = learning | (calm & (m.rows % THIN == 0))
     if due.any():
         gain = np.where(learning, recent(m.rows), THIN * SLOW_GAIN)[due]
@@ -96,6 +99,7 @@ def learn(m: Memory, learning: Flags, calm: Flags) -> None:
     gain = np.where(learning, recent(settled), SLOW_GAIN * calm) * (settled > 0)
     bound = np.where(learning[:, None], np.inf, np.square(CLIP * m.drift_scale))
     m.drift_square = m.drift_square + gain[:, None] * (np.minimum(np.square(m.drift), bound) - m.drift_square)
+    return bool(due.any())
 
 
 def refit(m: Memory, due: Flags, learning_rows: int) -> None:
@@ -121,7 +125,7 @@ def statistics(m: Memory, learning: Flags) -> Floats:
     z = np.clip(m.innovation / m.scale, -FARTHEST, FARTHEST)
     drift = np.clip(m.drift / m.drift_scale, -FARTHEST, FARTHEST)
     both = np.stack([z, drift], axis=2)
-    squares = (np.matmul(m.inverse, both) * both).sum(1)
+    squares = np.einsum("ndk,ndk->nk", np.matmul(m.inverse, both), both)
     distance = np.cbrt(np.maximum(squares, 0.0) / z.shape[1])
     fast = distance[:, 0]
     cap = np.where(learning, np.inf, m.mean[:, 0] + CLIP * np.sqrt(m.variance[:, 0]))

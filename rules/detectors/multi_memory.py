@@ -65,7 +65,7 @@ class Memory:
     def blank(cls, slots: int, metrics: int) -> Self:
         """Slots that have seen nothing."""
         channel, pair = (slots, metrics), (slots, metrics, metrics)
-        shapes = {f.name: channel for f in fields(cls)} | dict.fromkeys(MATRICES, pair)
+        shapes: dict[str, tuple[int, ...]] = {f.name: channel for f in fields(cls)} | dict.fromkeys(MATRICES, pair)
         shapes |= dict.fromkeys(("mean", "variance"), (slots, CHARTS)) | {"spread": (slots,)}
         arrays: dict[str, Any] = {name: np.zeros(shape) for name, shape in shapes.items()}
         arrays |= {name: np.zeros(slots, np.int64) for name in COUNTERS}
