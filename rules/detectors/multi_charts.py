@@ -17,6 +17,8 @@ SPREAD_GAIN = 0.15
 """How fast `spread` follows the fast distance."""
 LIMITS = np.array([5.0, 3.5, 3.5, 3.5])
 """Standard deviations above the mean of its record at which a chart alarms: fast, spread, drift, channel."""
+PEAK = 0.9
+"""No limit lies below this share of the highest that its chart stood while learning, both above the mean."""
 HOLD = 5
 """Samples that an alarm lasts after the last one beyond a limit."""
 CENTRE_GAIN = 1 - 2 ** (-1 / 200)
@@ -133,17 +135,24 @@ def statistics(m: Memory, learning: Flags) -> Floats:
     return np.stack([fast, m.spread, distance[:, 1], np.abs(drift).max(1)], axis=1)
 
 
+def reach(m: Memory) -> Floats:
+    """(n, CHARTS) how far each limit lies above the mean of its record: in standard deviations, but not much below what
+    the chart reached while learning, for channels with heavy tails."""
+    return np.maximum(LIMITS * np.sqrt(m.variance), PEAK * (m.peak - m.mean))
+
+
 def heights(m: Memory, y: Floats) -> Floats:
     """(n, CHARTS) how high each chart stands: 0 at the mean of its record, 1 at its limit."""
-    height: Floats = (y - m.mean) / (LIMITS * np.sqrt(m.variance) + TINY)
+    height: Floats = (y - m.mean) / (reach(m) + TINY)
     return height
 
 
 def record(m: Memory, y: Floats, gain: Floats, learning: Flags) -> None:
-    """Each chart's mean and variance, with gain (n,); after learning nothing above its limit is believed."""
-    limit = np.where(learning[:, None], np.inf, m.mean + LIMITS * np.sqrt(m.variance))
+    """Each chart's mean, variance and peak, with gain (n,); after learning nothing above its limit is believed."""
+    limit = np.where(learning[:, None], np.inf, m.mean + reach(m))
     off = np.minimum(y, limit) - m.mean
     w = gain[:, None]
+    m.peak = np.where(learning[:, None] & (w > 0), np.maximum(m.peak, y), m.peak)
     m.mean = m.mean + w * off
     m.variance = (1 - w) * (m.variance + w * off * off)
 

@@ -34,6 +34,8 @@ class Memory:
     """(n, CHARTS) each chart's mean over its quiet record."""
     variance: Floats
     """(n, CHARTS) and its variance."""
+    peak: Floats
+    """(n, CHARTS) the highest it stood while learning."""
     centre: Floats
     """(n, d) where the channel sits while quiet."""
     level: Floats
@@ -66,7 +68,7 @@ class Memory:
         """Slots that have seen nothing."""
         channel, pair = (slots, metrics), (slots, metrics, metrics)
         shapes: dict[str, tuple[int, ...]] = {f.name: channel for f in fields(cls)} | dict.fromkeys(MATRICES, pair)
-        shapes |= dict.fromkeys(("mean", "variance"), (slots, CHARTS)) | {"spread": (slots,)}
+        shapes |= dict.fromkeys(("mean", "variance", "peak"), (slots, CHARTS)) | {"spread": (slots,)}
         arrays: dict[str, Any] = {name: np.zeros(shape) for name, shape in shapes.items()}
         arrays |= {name: np.zeros(slots, np.int64) for name in COUNTERS}
         memory = cls(**arrays)
