@@ -138,7 +138,8 @@ def statistics(m: Memory, learning: Flags) -> Floats:
 def reach(m: Memory) -> Floats:
     """(n, CHARTS) how far each limit lies above the mean of its record: in standard deviations, but not much below what
     the chart reached while learning, for channels with heavy tails."""
-    return np.maximum(LIMITS * np.sqrt(m.variance), PEAK * (m.peak - m.mean))
+    above: Floats = np.maximum(LIMITS * np.sqrt(m.variance), PEAK * (m.peak - m.mean))
+    return above
 
 
 def heights(m: Memory, y: Floats) -> Floats:
