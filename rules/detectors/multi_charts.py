@@ -19,10 +19,10 @@ LIMITS = np.array([5.0, 3.5, 3.5, 3.5])
 """Standard deviations above the mean of its record at which a chart alarms: fast, spread, drift, channel."""
 PEAK = 0.9
 """No limit lies below this share of the highest that its chart stood while learning, both above the mean."""
-HOLD = 5
+HOLD = 4
 """Samples that an alarm lasts after the last one beyond a limit."""
-CENTRE_GAIN = 1 - 2 ** (-1 / 200)
-"""How fast `centre` follows while quiet: half-life of 200 samples."""
+CENTRE_GAIN = 1 - 2 ** (-1 / 300)
+"""How fast `centre` follows while quiet: half-life of 300 samples."""
 SLOW_GAIN = 1e-4
 """How fast scales follow after learning, and limits at last, while quiet: half-life of 7 000 samples."""
 THIN = 16

@@ -41,9 +41,9 @@ def test_on_the_pump_test_bed_it_stays_above_what_it_reached() -> None:
     found = [alarms(s["X"])[skab.TRAIN :] for s in series]
     change_points = skab.nab(series, [skab.to_cp(a) for a in found])["standard"]
     rows = skab.binary(series, found)
-    assert change_points >= 32.3
+    assert change_points >= 36.3
     assert rows["FAR"] <= 30
-    assert 100 - (rows["FAR"] + rows["MAR"]) / 2 >= 76.8
+    assert 100 - (rows["FAR"] + rows["MAR"]) / 2 >= 76.7
 
 
 def test_on_the_chemical_process_it_stays_above_what_it_reached() -> None:
@@ -54,5 +54,5 @@ def test_on_the_chemical_process_it_stays_above_what_it_reached() -> None:
     runs = {p.name[1:3]: np.loadtxt(p) for p in sorted(folder.glob("d[0-9][0-9]_te.dat")) if p.name[1:3] != "00"}
     found = {fault: alarms(np.vstack([normal, run]))[TEP_NORMAL_ROWS:] for fault, run in runs.items()}
     detected = [a[TEP_FAULT_AT:].mean() for fault, a in found.items() if fault not in UNDETECTABLE]
-    assert np.mean(detected) >= 0.911
+    assert np.mean(detected) >= 0.913
     assert np.mean([a[:TEP_FAULT_AT].mean() for a in found.values()]) <= 0.02
