@@ -9,11 +9,11 @@ import numpy as np
 from rules.detectors.interface import pack, unpack
 from rules.samples import Floats, Ints
 
-CHARTS = 3
-"""Control charts a slot: spread, drift, channel (see rules/detectors/charts.py)."""
+CHARTS = 4
+"""Control charts a slot: see rules/detectors/multi_charts.py."""
 
-MATRICES = ("covariance", "inverse")
-"""Too large to copy every round: read and written in place."""
+LONG_AGO = 2**40
+"""Samples since the last alarm of a slot that never had one."""
 
 
 @dataclass(slots=True)
@@ -24,14 +24,18 @@ class Memory:
     """Samples seen."""
     quiet: Ints
     """Samples since a chart last left its limit."""
+    alarmed: Ints
+    """Samples that the present alarm has lasted; 0 without one."""
     worst: Ints
     """The chart that stood highest at the last sample."""
     spread: Floats
-    """Moving average of the fast distance; NaN before the first."""
+    """Moving average of the fast distance."""
     mean: Floats
     """(n, CHARTS) each chart's mean over its quiet record."""
     variance: Floats
     """(n, CHARTS) and its variance."""
+    peak: Floats
+    """(n, CHARTS) the highest it stood while learning."""
     centre: Floats
     """(n, d) where the channel sits while quiet."""
     level: Floats
@@ -49,11 +53,11 @@ class Memory:
     drift: Floats
     """(n, d) moving average of the innovations."""
     drift_square: Floats
-    """(n, d) its mean square over the quiet record."""
+    """(n, d) its mean square while learning, hardly moved later."""
     scale: Floats
-    """(n, d) standard deviation of an innovation, in force."""
+    """(n, d) standard deviation of an innovation, in force; infinite for a channel that has never moved."""
     drift_scale: Floats
-    """(n, d) standard deviation of the drift, in force."""
+    """(n, d) standard deviation of the drift, in force; likewise."""
     covariance: Floats
     """(n, d, d) of the innovations."""
     inverse: Floats
@@ -61,22 +65,16 @@ class Memory:
 
     @classmethod
     def blank(cls, slots: int, metrics: int) -> Self:
-        def floats(*shape: int) -> Floats:
-            return np.zeros((slots, *shape))
-
-        per_channel = (name for name in cls.__slots__ if name not in PER_SLOT and name not in MATRICES)
-        memory = cls(
-            rows=np.zeros(slots, np.int64),
-            quiet=np.full(slots, NEVER_ALARMED),
-            worst=np.zeros(slots, np.int64),
-            spread=np.full(slots, np.nan),
-            mean=floats(CHARTS),
-            variance=floats(CHARTS),
-            covariance=floats(metrics, metrics),
-            inverse=floats(metrics, metrics),
-            **{name: floats(metrics) for name in per_channel},
-        )
-        memory.quantum[:] = np.inf
+        """Slots that have seen nothing."""
+        channel, pair = (slots, metrics), (slots, metrics, metrics)
+        shapes: dict[str, tuple[int, ...]] = {f.name: channel for f in fields(cls)} | dict.fromkeys(MATRICES, pair)
+        shapes |= dict.fromkeys(("mean", "variance", "peak"), (slots, CHARTS)) | {"spread": (slots,)}
+        arrays: dict[str, Any] = {name: np.zeros(shape) for name, shape in shapes.items()}
+        arrays |= {name: np.zeros(slots, np.int64) for name in COUNTERS}
+        memory = cls(**arrays)
+        memory.quiet[:] = LONG_AGO
+        for array in (memory.quantum, memory.scale, memory.drift_scale):
+            array[:] = np.inf
         return memory
 
     def __len__(self) -> int:
@@ -87,30 +85,29 @@ class Memory:
         more = self.blank(slots - len(self), self.centre.shape[1])
         return type(self)(*(np.concatenate([getattr(self, f.name), getattr(more, f.name)]) for f in fields(self)))
 
-    def take(self, slots: Ints) -> Self:
-        """A copy of these slots' rows, but for the matrices, which stay shared."""
-        names = (f.name for f in fields(self))
-        return type(self)(*(getattr(self, n) if n in MATRICES else getattr(self, n)[slots] for n in names))
+    def take(self, which: Ints | slice) -> Self:
+        """These slots' rows: views for a slice, copies for indices."""
+        return type(self)(*(getattr(self, f.name)[which] for f in fields(self)))
 
-    def put(self, slots: Ints, part: Self) -> None:
-        """Write back what `take` gave."""
+    def put(self, which: Ints | slice, part: Self, *, matrices: bool) -> None:
+        """Write back what `take` gave; the matrices only where they changed."""
         for f in fields(self):
-            if f.name not in MATRICES:
-                getattr(self, f.name)[slots] = getattr(part, f.name)
+            if matrices or f.name not in MATRICES:
+                getattr(self, f.name)[which] = getattr(part, f.name)
 
-    def clear(self, slot: int) -> None:
-        """The slot knows nothing."""
-        blank = self.blank(1, self.centre.shape[1])
-        for f in fields(self):
-            getattr(self, f.name)[slot] = getattr(blank, f.name)[0]
+    def clear(self, slots: Ints) -> None:
+        """These slots know nothing."""
+        self.put(slots, self.blank(len(slots), self.centre.shape[1]), matrices=True)
 
     def dump(self) -> dict[str, Any]:
+        """Plain values for a snapshot."""
         return {f.name: pack(getattr(self, f.name)) for f in fields(self)}
 
     @classmethod
     def load(cls, dump: Mapping[str, Any]) -> Self:
+        """What was dumped."""
         return cls(**{f.name: unpack(dump[f.name]) for f in fields(cls)})
 
 
-PER_SLOT = ("rows", "quiet", "worst", "spread", "mean", "variance")
-NEVER_ALARMED = np.int64(2**40)
+MATRICES = ("covariance", "inverse")
+COUNTERS = ("rows", "quiet", "alarmed", "worst")
