@@ -1,6 +1,6 @@
 """One rule in force: looks at a board, and moves the machines of the devices that are not well."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from rules.model import Kind, Rule
 from rules.probes import probes
 from rules.program import Conditions, Program, channels, settle_kinds, translate
 from rules.readout import Readout
-from rules.samples import Batch, Channel, Flags, Ints
+from rules.samples import Batch, Channel, Flags, Ints, Rows
 from rules.scene import Scene, Viewer
 from rules.screening import Shared, Verdict, share
 from rules.signals import logic
@@ -53,6 +53,8 @@ class Detector:
     """Asked once per device, and again when its attributes change."""
     tally: Tally | None = None
     """Counts what the rule sees, where somebody asked for it."""
+    watch: Callable[[Scene, Rows], None] | None = None
+    """Is shown what the rule sees on each board, where somebody asked for it."""
 
     @property
     def rule(self) -> Rule:
@@ -84,6 +86,8 @@ class Detector:
             scene = viewer.view(readout, seen, applies, batch, ticked=ticked, until=until)
         if scene is None:
             return []
+        if self.watch is not None:
+            self.watch(scene, board.rows)
         if self.tally is not None:
             self._count(self.tally, scene, viewer, batch)
         chosen, found = self._chosen(scene), list[Found]()

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
 import polars as pl
 
 from domain.telemetry import DeviceChanged, Value
 from rules.model import Kind
-from rules.samples import DTYPES, Ints, kind_of
+from rules.samples import DTYPES, NEVER, Ints, kind_of
 
 DEVICE_ID = "device_id"
 """A name that expressions may use beside the attributes."""
@@ -23,6 +24,8 @@ class Device:
     registered_at: int = 0
     """0: unknown."""
     registered: bool = False
+    serviced: int = NEVER
+    """The last service record."""
 
 
 @dataclass(slots=True)
@@ -33,6 +36,8 @@ class Devices:
     slots: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, Kind] = field(default_factory=dict)
     """Of each attribute, as first seen."""
+    _groups: dict[tuple[str, ...], dict[int, str]] = field(default_factory=dict)
+    """Names of peer groups, made once."""
 
     def slot(self, device_id: str) -> int:
         """The device's number, given out on first sight."""
@@ -45,8 +50,15 @@ class Devices:
     def change(self, change: DeviceChanged) -> int:
         slot = self.slot(change.device_id)
         self.table[slot] = Device(
-            change.device_id, change.product, dict(change.attributes), change.registered_at, registered=True
+            change.device_id,
+            change.product,
+            dict(change.attributes),
+            change.registered_at,
+            registered=True,
+            serviced=self.device(slot).serviced,
         )
+        for known in self._groups.values():
+            known.pop(slot, None)
         for name, value in change.attributes.items():
             self.kinds.setdefault(name, kind_of(value))
         return slot
@@ -55,6 +67,8 @@ class Devices:
         slot = self.slots.pop(device_id, None)
         if slot is not None:
             self.table[slot] = None
+            for known in self._groups.values():
+                known.pop(slot, None)
         return slot
 
     def device(self, slot: int) -> Device:
@@ -62,6 +76,15 @@ class Devices:
         if found is None:
             raise LookupError(f"device number {slot} was deleted")
         return found
+
+    def group(self, slot: int, by: tuple[str, ...]) -> str:
+        """The device's group among peers: its product and these attributes; empty if it lacks one of them."""
+        known = self._groups.setdefault(by, {})
+        if slot not in known:
+            device = self.device(slot)
+            values = [device.attributes.get(name) for name in by]
+            known[slot] = "" if None in values else msgspec.json.encode([device.product, *values]).decode()
+        return known[slot]
 
     def live(self) -> list[int]:
         """Numbers of the devices that exist, ascending."""

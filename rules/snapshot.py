@@ -21,6 +21,7 @@ from rules.model import Kind
 from rules.program import compile_rule
 from rules.readout import Past
 from rules.samples import DTYPES, Channel, Ints, Rows
+from rules.signals.beyond import Beyond
 from rules.signals.ewma import Averages
 from rules.signals.history import History
 from rules.signals.logic import Memory
@@ -28,7 +29,7 @@ from rules.signals.silence import Coverage
 from rules.slots import SlotInts, SlotValues
 from rules.state import State, Track, settle_kinds
 
-VERSION = 1
+VERSION = 2
 
 
 def dump(state: State) -> bytes:
@@ -75,14 +76,21 @@ def load(data: bytes) -> State:
 def _device(device: Device | None) -> Any:
     if device is None:
         return None
-    return device.device_id, device.product, device.attributes, device.registered_at, device.registered
+    return (
+        device.device_id,
+        device.product,
+        device.attributes,
+        device.registered_at,
+        device.registered,
+        device.serviced,
+    )
 
 
 def _read_device(plain: Any) -> Device | None:
     if plain is None:
         return None
-    device_id, product, attributes, registered_at, registered = plain
-    return Device(device_id, product, attributes, registered_at, registered=registered)
+    device_id, product, attributes, registered_at, registered, serviced = plain
+    return Device(device_id, product, attributes, registered_at, registered=registered, serviced=serviced)
 
 
 def _kinds(plain: Mapping[str, str]) -> dict[str, Kind]:
@@ -133,6 +141,7 @@ def _track(track: Track) -> dict[str, Any]:
             )
             for channel, history in past.histories.items()
         ],
+        "beyond": past.beyond.dump(),
         "averages": [(channel, half_life, one.last) for (channel, half_life), one in past.averages.items()],
         "ears": [(metric, _ints(heard)) for metric, heard in past.ears.heard.items()],
         "known": [
@@ -160,6 +169,7 @@ def _read_track(plain: Mapping[str, Any]) -> Track:
 
 def _read_past(plain: Mapping[str, Any]) -> Past:
     past = Past(ears=Ears({metric: _read_ints(heard) for metric, heard in plain["ears"]}))
+    past.beyond = Beyond.load(plain["beyond"])
     for raw, horizon, kept in plain["histories"]:
         readings = {slot: (_array(ts), np.frombuffer(value).copy()) for slot, ts, value in kept}
         past.histories[_channel(raw)] = History(horizon, readings)

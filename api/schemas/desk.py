@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from api.ids import BodyId
 from api.schemas.moments import Moment, Shown
@@ -320,3 +320,17 @@ class VisitMoveIn(BaseModel):
     note: str = ""
     verdict: Literal["real", "false_alarm"] | None = None
     closing_code: ClosingCode | None = Field(None, description="what was found; a verdict follows from it")
+    serviced: bool = Field(default=False, description="with complete: the device was serviced, what wears counts anew")
+
+
+class ServiceIn(BaseModel):
+    """A device was serviced."""
+
+    at: AwareDatetime | None = Field(None, description="default: now")
+
+
+class ServiceOut(BaseModel):
+    """A device's newest service record."""
+
+    device_id: str
+    last_service: Moment | None

@@ -9,6 +9,7 @@ from app.clockwork import Clockwork
 from app.freezing import FREEZE_EVERY_S, Freezer
 from app.historian import LOOK_EVERY_S, WRITE_EVERY_S, Historian
 from app.house import House, Part
+from app.peering import SUM_UP_EVERY_S, SummingUp
 from domain.errors import StoreUnavailable
 
 
@@ -23,6 +24,7 @@ def build(house: House) -> Part:
         owner=house.instance,
         keep_days=settings.history_days,
     )
+    peers = SummingUp(house.database, house.clock, log.append, partitions=settings.partitions, owner=house.instance)
     freezer = Freezer(house.database, house.clock, log, partitions=settings.partitions, owner=house.instance)
     clockwork = Clockwork(
         house.database,
@@ -33,6 +35,7 @@ def build(house: House) -> Part:
         tasks=(
             ("history", WRITE_EVERY_S, historian.write),
             ("upkeep", LOOK_EVERY_S, historian.keep_up),
+            ("peers", SUM_UP_EVERY_S, peers.sum_up),
             ("freeze", FREEZE_EVERY_S, freezer.work),
         ),
     )

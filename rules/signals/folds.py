@@ -7,7 +7,7 @@ are kept in double-double (Knuth's two-sum), spread and slope as centred moments
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -76,16 +76,35 @@ def stddev(value: Floats, window: Window) -> Floats:
     return np.where(size > 1, np.sqrt(squares / np.maximum(size - 1, 1)), np.nan)
 
 
-def slope(ts: Ints, value: Floats, window: Window) -> Floats:
-    """Least squares, per millisecond; NaN under three readings."""
+class Line(NamedTuple):
+    """The least-squares line of each window, through the means of its readings; NaN under three readings."""
+
+    slope: Floats
+    """Per millisecond."""
+    time: Floats
+    """Mean event time, in ms after `origin`."""
+    level: Floats
+    """Mean value."""
+    origin: int
+
+
+def line(ts: Ints, value: Floats, window: Window) -> Line:
+    """Slope and means of each window."""
     if not len(ts):
-        return np.full(len(window.size), np.nan)
-    time = (ts - ts.min()).astype(np.float64)
+        none = np.full(len(window.size), np.nan)
+        return Line(none, none, none, 0)
+    origin = int(ts.min())
+    time = (ts - origin).astype(np.float64)
     none = np.zeros_like(value)
     parts = fold((np.ones_like(value), time, value, none, none), window, _merge_line)
     with np.errstate(all="ignore"):
         found: Floats = np.where((window.size >= 3) & (parts[3] > 0), parts[4] / parts[3], np.nan)
-    return found
+    return Line(found, parts[1], parts[2], origin)
+
+
+def slope(ts: Ints, value: Floats, window: Window) -> Floats:
+    """Least squares, per millisecond; NaN under three readings."""
+    return line(ts, value, window).slope
 
 
 def _add(a: Block, b: Block) -> Block:
