@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from rules.lanes import group_starts, running_maximum
 from rules.readings import Recording
 from rules.samples import NEVER, Batch, Channel, Ints, Rows, empty_rows, gather, without_empty
+from rules.segments import group_starts, running_maximum
 from rules.ticks import STEP_MS
 
 

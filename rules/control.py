@@ -51,7 +51,7 @@ def activate(state: State, rule: Rule) -> list[Transition]:
     track.detectors[rule.name] = detector
     _drop_empty(state)
     detector.settle_kinds({**state.devices.kinds, **state.kinds})
-    track.past.reach(program, detector.kinds)
+    track.past.reach(program, detector.kinds, track.lane.evaluated)
     return ended
 
 
@@ -108,7 +108,6 @@ def _change(state: State, entry: DeviceChanged) -> Iterator[Transition]:
         settle_kinds(state, name)
     for track in state.tracks.values():
         for detector in track.detectors.values():
-            detector.ask_again(slot)
             if not detector.applies_to(state.devices, slot):
                 yield from _end(state, track, detector, slot, EndReason.NOT_APPLICABLE)
 

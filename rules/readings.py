@@ -59,7 +59,11 @@ class Recording:
 def read_readings(path: Path, layout: Layout | None = None) -> Recording:
     """SourceError for a file that cannot be read as readings."""
     layout = layout or Layout()
-    table = read_table(path, delimiter=layout.delimiter)
+    return recording_of(read_table(path, delimiter=layout.delimiter), layout, path=path)
+
+
+def recording_of(table: pl.DataFrame, layout: Layout, *, path: Path) -> Recording:
+    """A table's rows; `path` is what errors name."""
     if layout.time_column not in table.columns:
         raise SourceError(
             f"no column {layout.time_column!r}", cure=f"it has {', '.join(table.columns)}", file=str(path)
@@ -139,7 +143,11 @@ def _times(table: pl.DataFrame, name: str, path: Path) -> Ints:
 def _devices(table: pl.DataFrame, layout: Layout) -> tuple[list[str], Ints]:
     if layout.device is not None or DEVICE not in table.columns:
         return [layout.device or ONLY_DEVICE], np.zeros(table.height, dtype=np.int64)
-    ids = table[DEVICE].cast(pl.String).fill_null(ONLY_DEVICE)
+    return device_codes(table[DEVICE].cast(pl.String).fill_null(ONLY_DEVICE))
+
+
+def device_codes(ids: pl.Series) -> tuple[list[str], Ints]:
+    """The devices in order of appearance, and per row which of them it is."""
     unique = ids.unique(maintain_order=True)
     codes = pl.DataFrame({DEVICE: unique, "code": np.arange(len(unique), dtype=np.int64)})
     places = pl.DataFrame({DEVICE: ids}).join(codes, on=DEVICE, how="left", maintain_order="left")

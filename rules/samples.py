@@ -112,8 +112,17 @@ def concat(parts: Sequence[Rows]) -> Rows:
     )
 
 
+def by_device(rows: Rows) -> Rows:
+    """Device by device, each device's rows in the order they had."""
+    if (rows.slot[1:] >= rows.slot[:-1]).all():
+        return rows
+    return rows.take(np.argsort(rows.slot, kind="stable"))
+
+
 def without_empty(rows: Rows) -> Rows:
     """A row that holds no reading is no sample."""
+    if any(not column.null_count() for column in rows.values.values()):
+        return rows
     held = np.zeros(len(rows), dtype=np.bool_)
     for column in rows.values.values():
         held |= column.is_not_null().to_numpy()

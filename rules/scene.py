@@ -84,12 +84,11 @@ class Viewer:
         clear = when if self.conditions.clear is None else codes(frame, self.conditions.clear)
         return Scene(points, mark, run, readout.board.slots[points.group], when, clear, frame)
 
-    def judged(self, readout: Readout, seen: Flags, verdict: Verdict) -> Scene:
-        """The samples that the rule sees, with what is known of them already."""
-        rows = np.flatnonzero(seen)
+    def judged(self, readout: Readout, rows: Ints, verdict: Verdict) -> Scene:
+        """These samples, with what is known of them already."""
         points = readout.board.samples(rows)
-        when = self._without_unknown(verdict.when[rows])
-        clear = when if verdict.clear is None else verdict.clear[rows]
+        when = verdict.when[rows].astype(np.int64)
+        clear = when if verdict.clear is None else verdict.clear[rows].astype(np.int64)
         sample = np.full(len(rows), -1, dtype=np.int64)
         return Scene(points, sample, np.ones_like(sample), readout.board.slots[points.group], when, clear)
 
@@ -141,15 +140,11 @@ class Viewer:
         found[counted[1:][apart]] = True
         return found
 
-    def evidence(
-        self, scene: Scene, readout: Readout, at: Ints, later_s: Sequence[float]
-    ) -> Iterator[dict[str, Value]]:
+    def evidence(self, scene: Scene, at: Ints, later_s: Sequence[float]) -> Iterator[dict[str, Value]]:
         """What the rule's names stood for at points, or at ticks so long after them with nothing else changed."""
         if scene.frame is None:
-            points = scene.points.take(at)
-            frame = frame_of(readout.plain(self.program, self.kinds, points), len(points))
-        else:
-            frame = scene.frame[at]
+            raise LookupError("a scene that was judged together with others holds no columns of its own")
+        frame = scene.frame[at]
         growing = [name for name, signal in self.program.signals.items() if signal.op in GROWING]
         for row, later in zip(frame.iter_rows(named=True), later_s, strict=True):
             found = {name: value for name, value in row.items() if value is not None and name}

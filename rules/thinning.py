@@ -16,8 +16,8 @@ from rules.model import Kind
 from rules.program import Program
 from rules.readout import Readout
 from rules.samples import Channel, Floats, Ints
+from rules.segments import bound
 from rules.signals import logic
-from rules.signals.history import bound
 from rules.ticks import STEP_MS, Stretches
 from rules.truth import frame_of, null_where_nan
 

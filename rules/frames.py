@@ -1,0 +1,60 @@
+"""The columnar door: a frame of readings, as NDJSON bytes or as a wide table, straight into the engine's columns.
+
+`observe` takes log entries, one object per message. Who has readings side by side already (a bulk upload, a stored
+history, a benchmark) goes through here to `engine.observe_batch` and never makes an object per reading.
+"""
+
+import io
+
+import numpy as np
+import polars as pl
+
+from rules.cells import flat, to_epoch_ms
+from rules.chunks import batches
+from rules.devices import Devices
+from rules.model import Kind
+from rules.readings import DEVICE, RECEIVED, TIME, Recording, device_codes
+from rules.samples import Batch, Channel, empty_rows
+
+
+def read_frame(data: bytes) -> pl.DataFrame:
+    """NDJSON, one sample a line: `device_id`, `ts`, any metrics, perhaps `received_at`; nested keys become dotted.
+
+    PolarsError for bytes that are none.
+    """
+    return flat(pl.read_ndjson(io.BytesIO(data)))
+
+
+def batch_of(frame: pl.DataFrame, devices: Devices) -> Batch:
+    """The frame's samples in its order; a device that is new gets its number.
+
+    As in a recorded file, adjacent rows of one device with one `received_at` are one message. Cells have the kind of
+    their column: nothing is guessed from text.
+    """
+    ts = to_epoch_ms(frame[TIME]).to_numpy()
+    device_ids, device = device_codes(frame[DEVICE].cast(pl.String))
+    explicit = np.zeros(len(ts), dtype=np.bool_)
+    received = ts
+    if RECEIVED in frame.columns:
+        said = to_epoch_ms(frame[RECEIVED])
+        explicit = said.is_not_null().to_numpy()
+        received = np.where(explicit, said.fill_null(0).to_numpy(), ts)
+    values = {}
+    for column in frame.drop(TIME, DEVICE, RECEIVED, strict=False).iter_columns():
+        kind, cells = _typed(column)
+        if cells is not None:
+            values[Channel(column.name, kind)] = cells
+    recording = Recording(device_ids, device, ts, received, explicit, values)
+    slots = np.array([devices.slot(device_id) for device_id in device_ids], dtype=np.int64)
+    return next(batches(recording, slots, ticks=False, rows=max(len(ts), 1)), Batch(empty_rows(), ()))
+
+
+def _typed(column: pl.Series) -> tuple[Kind, pl.Series | None]:
+    if column.dtype == pl.Boolean:
+        return Kind.BOOLEAN, column
+    if column.dtype == pl.String:
+        return Kind.STRING, column
+    if not column.dtype.is_numeric():
+        return Kind.NUMBER, None
+    numbers = column.cast(pl.Float64)
+    return Kind.NUMBER, numbers if numbers.is_finite().all() else numbers.set(~numbers.is_finite(), None)
