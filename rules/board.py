@@ -9,7 +9,7 @@ import polars as pl
 
 from rules.lanes import Carry, Lane
 from rules.model import Kind
-from rules.samples import DTYPES, NEVER, Channel, Flags, Ints, Rows, gather
+from rules.samples import DTYPES, NEVER, Channel, Flags, Ints, Rows, gather, numbers, pick
 from rules.segments import group_ends, group_starts, running_maximum
 from rules.slots import SlotValues
 
@@ -99,7 +99,7 @@ class Board:
         if carry is None:
             return pl.repeat(None, len(points), dtype=DTYPES[channel.kind], eager=True)
         if channel in self.joined and self.joined[channel].full and join_within >= 0 and not points.tick.any():
-            return self.rows.values[channel].gather(points.row)
+            return pick(self.rows.values[channel], points.row)
         source, born = self.sources(channel, points), self.born(channel, points)
         here = source >= 0
         index = np.where(here, source + len(self.slots), points.group)
@@ -120,7 +120,7 @@ class Board:
             places, rows = slots[here], last[here]
             if len(rows):
                 carry.ts.put(places, self.rows.ts[rows])
-                carry.values.put(places, self.rows.values[channel].gather(rows).to_numpy())
+                carry.values.put(places, numbers(self.rows.values[channel], rows))
 
     def _stacked(self, channel: Channel, carry: Carry) -> pl.Series:
         if channel not in self._columns:

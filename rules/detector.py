@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from domain.faults import EndReason, Transition, TransitionState
+from domain.faults import EndReason, EpisodeState, Transition, TransitionState
 from rules import telling
+from rules.board import Board
 from rules.devices import DEVICE_ID, UNASKED, Devices
-from rules.machine import TRUE, UNKNOWN, Machine, Span, Step
+from rules.machine import FALSE, TRUE, UNKNOWN, Machine, Span, Step
 from rules.model import Kind, Rule
 from rules.program import Conditions, Program, channels, settle_kinds, translate
 from rules.readout import Readout
@@ -73,7 +74,7 @@ class Detector:
             return []
         if self.tally is not None:
             self._count(self.tally, scene, viewer, batch)
-        moved = Moved(scene, self._follow(viewer, scene, batch))
+        moved = Moved(scene, self._follow(viewer, scene, self._chosen(scene), batch))
         if not moved.taken:
             return []
         return telling.tell(self.rule, moved, telling.looked_at(viewer, moved), readout, batch)
@@ -83,28 +84,46 @@ class Detector:
         rising = np.flatnonzero(verdict.when == TRUE)
         if not len(rising) and not self.machines:
             return None
-        rows = self._of_interest(readout, rising, seen)
+        board, when = readout.board, verdict.when
+        busy = self._busy(board, rising[seen[rising]])
+        if self.rule.product or self.program.applies_to is not None:
+            busy = busy[self.applicable(readout.devices, board.slots[busy])]
+        first, size = board.starts[busy], board.ends[busy] - board.starts[busy]
+        rows = spans(first, size)
+        moved = self._moved(
+            board.slots[busy], size, when[rows] == FALSE if verdict.clear is None else verdict.clear[rows] == TRUE
+        )
+        rows = rows[np.repeat(moved, size) & seen[rows]]
         if self.program.clear is None:
-            rows = rows[verdict.when[rows] != UNKNOWN]
+            rows = rows[when[rows] != UNKNOWN]
         if not len(rows):
             return None
         viewer = Viewer(self.program, self.kinds, self.conditions, self.memories)
         scene = viewer.judged(readout, rows, verdict)
-        taken = self._follow(viewer, scene, batch)
+        taken = self._follow(viewer, scene, np.arange(len(rows)), batch)
         return Moved(scene, taken) if taken else None
 
-    def _of_interest(self, readout: Readout, rising: Ints, seen: Flags) -> Ints:
-        """The rows that the rule sees of devices that rise or are not NORMAL."""
-        board = readout.board
-        busy = board.group[rising[seen[rising]]]
+    def _busy(self, board: Board, rising: Ints) -> Ints:
+        """The devices, by place on the board, that have a row that rises or are not NORMAL, and have rows."""
+        busy = board.group[rising]
         if self.machines:
             known = np.fromiter(self.machines, dtype=np.int64, count=len(self.machines))
             place = np.minimum(np.searchsorted(board.slots, known), len(board.slots) - 1)
-            busy = np.concatenate([busy, place[board.slots[place] == known]])
-        busy = np.unique(busy)
-        busy = busy[self.applicable(readout.devices, board.slots[busy])]
-        rows = spans(board.starts[busy], board.ends[busy] - board.starts[busy])
-        return rows[seen[rows]]
+            here = (board.slots[place] == known) & (board.ends[place] > board.starts[place])
+            busy = np.sort(np.concatenate([busy, place[here]]))
+        first = np.ones(len(busy), dtype=np.bool_)
+        first[1:] = busy[1:] != busy[:-1]
+        return busy[first]
+
+    def _moved(self, slots: Ints, size: Ints, clears: Flags) -> Flags:
+        """Of these devices, all but those whose episode just goes on: FIRING, and not a row that clears it."""
+        found = np.ones(len(slots), dtype=np.bool_)
+        if self.rule.count is None and self.rule.flapping is None and len(slots):
+            clearing = clears if len(clears) == len(size) else np.logical_or.reduceat(clears, np.cumsum(size) - size)
+            still = np.flatnonzero(~clearing)
+            machines = map(self.machines.get, slots[still].tolist())
+            found[still] = [one is None or one.state is not EpisodeState.FIRING for one in machines]
+        return found
 
     def applicable(self, devices: Devices, slots: Ints) -> Flags:
         """Whether the rule applies to these devices: its product, and `applies_to` TRUE."""
@@ -152,8 +171,8 @@ class Detector:
             fits &= codes(frame_of(columns, len(slots)), condition.to_polars(kinds)) == TRUE
         answers.put(slots, fits.astype(np.int64))
 
-    def _follow(self, viewer: Viewer, scene: Scene, batch: Batch) -> list[Taken]:
-        chosen, taken = self._chosen(scene), list[Taken]()
+    def _follow(self, viewer: Viewer, scene: Scene, chosen: Ints, batch: Batch) -> list[Taken]:
+        taken = list[Taken]()
         if len(chosen):
             for slot, stretches in viewer.spans(scene, chosen, batch.ticks):
                 taken += self._move(slot, stretches, scene, chosen)

@@ -4,8 +4,6 @@
 history, a benchmark) goes through here to `engine.observe_batch` and never makes an object per reading.
 """
 
-import io
-
 import numpy as np
 import polars as pl
 
@@ -13,8 +11,8 @@ from rules.cells import flat, to_epoch_ms
 from rules.chunks import batches
 from rules.devices import Devices
 from rules.model import Kind
-from rules.readings import DEVICE, RECEIVED, TIME, Recording, device_codes
-from rules.samples import Batch, Channel, empty_rows
+from rules.readings import DEVICE, RECEIVED, TIME, Recording
+from rules.samples import Batch, Channel, Ints, empty_rows
 
 
 def read_frame(data: bytes) -> pl.DataFrame:
@@ -22,7 +20,7 @@ def read_frame(data: bytes) -> pl.DataFrame:
 
     PolarsError for bytes that are none.
     """
-    return flat(pl.read_ndjson(io.BytesIO(data)))
+    return flat(pl.read_ndjson(data))
 
 
 def batch_of(frame: pl.DataFrame, devices: Devices) -> Batch:
@@ -32,7 +30,7 @@ def batch_of(frame: pl.DataFrame, devices: Devices) -> Batch:
     their column: nothing is guessed from text.
     """
     ts = to_epoch_ms(frame[TIME]).to_numpy()
-    device_ids, device = device_codes(frame[DEVICE].cast(pl.String))
+    device = _numbers(frame[DEVICE].cast(pl.String).to_list(), devices)
     explicit = np.zeros(len(ts), dtype=np.bool_)
     received = ts
     if RECEIVED in frame.columns:
@@ -44,9 +42,16 @@ def batch_of(frame: pl.DataFrame, devices: Devices) -> Batch:
         kind, cells = _typed(column)
         if cells is not None:
             values[Channel(column.name, kind)] = cells
-    recording = Recording(device_ids, device, ts, received, explicit, values)
-    slots = np.array([devices.slot(device_id) for device_id in device_ids], dtype=np.int64)
+    recording = Recording(devices.ids, device, ts, received, explicit, values)
+    slots = np.arange(len(devices.ids))
     return next(batches(recording, slots, ticks=False, rows=max(len(ts), 1)), Batch(empty_rows(), ()))
+
+
+def _numbers(ids: list[str], devices: Devices) -> Ints:
+    found = list(map(devices.slots.get, ids))
+    if None in found:
+        found = [devices.slot(device_id) for device_id in ids]
+    return np.array(found, dtype=np.int64)
 
 
 def _typed(column: pl.Series) -> tuple[Kind, pl.Series | None]:
@@ -56,5 +61,7 @@ def _typed(column: pl.Series) -> tuple[Kind, pl.Series | None]:
         return Kind.STRING, column
     if not column.dtype.is_numeric():
         return Kind.NUMBER, None
-    numbers = column.cast(pl.Float64)
-    return Kind.NUMBER, numbers if numbers.is_finite().all() else numbers.set(~numbers.is_finite(), None)
+    cells = column.cast(pl.Float64)
+    if not cells.null_count() and np.isfinite(cells.to_numpy()).all():
+        return Kind.NUMBER, cells
+    return Kind.NUMBER, cells.set(~cells.is_finite(), None)

@@ -143,11 +143,7 @@ def _times(table: pl.DataFrame, name: str, path: Path) -> Ints:
 def _devices(table: pl.DataFrame, layout: Layout) -> tuple[list[str], Ints]:
     if layout.device is not None or DEVICE not in table.columns:
         return [layout.device or ONLY_DEVICE], np.zeros(table.height, dtype=np.int64)
-    return device_codes(table[DEVICE].cast(pl.String).fill_null(ONLY_DEVICE))
-
-
-def device_codes(ids: pl.Series) -> tuple[list[str], Ints]:
-    """The devices in order of appearance, and per row which of them it is."""
+    ids = table[DEVICE].cast(pl.String).fill_null(ONLY_DEVICE)
     unique = ids.unique(maintain_order=True)
     codes = pl.DataFrame({DEVICE: unique, "code": np.arange(len(unique), dtype=np.int64)})
     places = pl.DataFrame({DEVICE: ids}).join(codes, on=DEVICE, how="left", maintain_order="left")

@@ -34,11 +34,11 @@ class Fleet:
         """One sample per pair of device number and step, wide; the same for the same arguments."""
         random = np.random.default_rng((self.seed, int(step[0]), int(device[0])))
         every = max(1, round(1 / self.ill)) if self.ill else 0
-        spell = (device % every == 0) & ((step + device) % SPELLS_APART < SPELL) if every else device < 0
+        spell = (device % every == 0) & ((step + device // every) % SPELLS_APART < SPELL) if every else device < 0
         ids = pl.Series(device).cast(pl.String).str.zfill(7)
         columns = {"device_id": "device-" + ids, "ts": T0 + step * STEP_MS + device % 1000}
         for place, metric in enumerate(METRICS):
-            hit = spell & ((device // max(every, 1)) % len(METRICS) == place)
+            hit = spell & ((device // max(every, 1) // SPELLS_APART) % len(METRICS) == place)
             value = USUAL + random.normal(0, NOISE, len(device)) + np.where(hit, ILL, 0.0)
             columns[metric] = np.round(value, 2)
         return pl.DataFrame(columns)

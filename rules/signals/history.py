@@ -8,7 +8,7 @@ import numpy as np
 
 from rules.board import Board, Points
 from rules.model import Kind
-from rules.samples import Channel, Floats, Ints
+from rules.samples import Channel, Floats, Ints, numbers
 from rules.segments import bound
 from rules.signals.blocks import Blocks
 from rules.slots import SlotInts
@@ -72,7 +72,7 @@ def readings_on(board: Board, channel: Channel, history: History) -> Readings:
     rows = np.flatnonzero(joined.fresh) if joined is not None else np.empty(0, dtype=np.int64)
     value = None
     if len(rows) and channel.kind is Kind.NUMBER:
-        value = board.rows.values[channel].gather(rows).to_numpy()
+        value = numbers(board.rows.values[channel], rows)
     return lay_behind(history.blocks, board, rows, value, horizon=history.horizon)
 
 
