@@ -113,13 +113,16 @@ class Board:
         if not len(busy):
             return
         self.lane.heard.put(slots, self.heard[ends])
+        times = self.rows.ts[ends]
         for channel, joined in self.joined.items():
-            carry = self.lane.carries[channel]
-            last = joined.last[ends]
-            here = last >= 0
-            places, rows = slots[here], last[here]
+            carry, places, rows, ts = self.lane.carries[channel], slots, ends, times
+            if not joined.full:
+                last = joined.last[ends]
+                here = last >= 0
+                places, rows = slots[here], last[here]
+                ts = self.rows.ts[rows]
             if len(rows):
-                carry.ts.put(places, self.rows.ts[rows])
+                carry.ts.put(places, ts)
                 carry.values.put(places, numbers(self.rows.values[channel], rows))
 
     def _stacked(self, channel: Channel, carry: Carry) -> pl.Series:

@@ -1,26 +1,23 @@
 """One rule in force: looks at a board, and moves the machines of the devices that are not well."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from domain.faults import EndReason, EpisodeState, Transition, TransitionState
-from rules import telling
-from rules.board import Board
+from domain.faults import EndReason, Transition, TransitionState
 from rules.devices import DEVICE_ID, UNASKED, Devices
-from rules.machine import FALSE, TRUE, UNKNOWN, Machine, Span, Step
+from rules.machine import TRUE, UNKNOWN, Machine, Span, Step
 from rules.model import Kind, Rule
 from rules.program import Conditions, Program, channels, settle_kinds, translate
 from rules.readout import Readout
 from rules.samples import Batch, Channel, Flags, Ints
 from rules.scene import Scene, Viewer
-from rules.screening import Shared, Verdict, share
-from rules.segments import spans
+from rules.screening import Shared, share
 from rules.signals import logic
 from rules.slots import SlotInts
 from rules.tally import Tally
-from rules.telling import Found, Moved, Taken
+from rules.telling import Found, Taken, tell, transition
 from rules.truth import codes, frame_of
 
 _NOBODY = np.empty(0, dtype=np.int64)
@@ -74,60 +71,22 @@ class Detector:
             return []
         if self.tally is not None:
             self._count(self.tally, scene, viewer, batch)
-        moved = Moved(scene, self._follow(viewer, scene, self._chosen(scene), batch))
-        if not moved.taken:
+        taken = self._follow(viewer, scene, batch)
+        if not taken:
             return []
-        return telling.tell(self.rule, moved, telling.looked_at(viewer, moved), readout, batch)
+        at = np.array([one.point for one in taken], dtype=np.int64)
+        later_s = [(one.at - time) / 1000 for one, time in zip(taken, scene.points.time[at].tolist(), strict=True)]
+        arrivals = [_arrival(scene, one, readout, batch) for one in taken]
+        return tell(self.rule, taken, arrivals, viewer.evidence(scene, at, later_s), readout.devices)
 
-    def judge(self, readout: Readout, batch: Batch, verdict: Verdict, seen: Flags) -> Moved | None:
-        """What the samples do to a rule that was screened: only devices that are not well are looked at."""
-        rising = np.flatnonzero(verdict.when == TRUE)
-        if not len(rising) and not self.machines:
-            return None
-        board, when = readout.board, verdict.when
-        busy = self._busy(board, rising[seen[rising]])
-        if self.rule.product or self.program.applies_to is not None:
-            busy = busy[self.applicable(readout.devices, board.slots[busy])]
-        first, size = board.starts[busy], board.ends[busy] - board.starts[busy]
-        rows = spans(first, size)
-        moved = self._moved(
-            board.slots[busy], size, when[rows] == FALSE if verdict.clear is None else verdict.clear[rows] == TRUE
-        )
-        rows = rows[np.repeat(moved, size) & seen[rows]]
-        if self.program.clear is None:
-            rows = rows[when[rows] != UNKNOWN]
-        if not len(rows):
-            return None
-        viewer = Viewer(self.program, self.kinds, self.conditions, self.memories)
-        scene = viewer.judged(readout, rows, verdict)
-        taken = self._follow(viewer, scene, np.arange(len(rows)), batch)
-        return Moved(scene, taken) if taken else None
-
-    def _busy(self, board: Board, rising: Ints) -> Ints:
-        """The devices, by place on the board, that have a row that rises or are not NORMAL, and have rows."""
-        busy = board.group[rising]
-        if self.machines:
-            known = np.fromiter(self.machines, dtype=np.int64, count=len(self.machines))
-            place = np.minimum(np.searchsorted(board.slots, known), len(board.slots) - 1)
-            here = (board.slots[place] == known) & (board.ends[place] > board.starts[place])
-            busy = np.sort(np.concatenate([busy, place[here]]))
-        first = np.ones(len(busy), dtype=np.bool_)
-        first[1:] = busy[1:] != busy[:-1]
-        return busy[first]
-
-    def _moved(self, slots: Ints, size: Ints, clears: Flags) -> Flags:
-        """Of these devices, all but those whose episode just goes on: FIRING, and not a row that clears it."""
-        found = np.ones(len(slots), dtype=np.bool_)
-        if self.rule.count is None and self.rule.flapping is None and len(slots):
-            clearing = clears if len(clears) == len(size) else np.logical_or.reduceat(clears, np.cumsum(size) - size)
-            still = np.flatnonzero(~clearing)
-            machines = map(self.machines.get, slots[still].tolist())
-            found[still] = [one is None or one.state is not EpisodeState.FIRING for one in machines]
-        return found
+    @property
+    def for_all(self) -> bool:
+        """Whether it applies to every device without asking."""
+        return not self.rule.product and self.program.applies_to is None
 
     def applicable(self, devices: Devices, slots: Ints) -> Flags:
         """Whether the rule applies to these devices: its product, and `applies_to` TRUE."""
-        if not self.rule.product and self.program.applies_to is None:
+        if self.for_all:
             return np.ones(len(slots), dtype=np.bool_)
         answers = devices.answer(self.rule.product, self.rule.applies_to)
         known = answers.get(slots)
@@ -153,7 +112,7 @@ class Detector:
             return None
         step = Step(TransitionState.RESOLVED, 0, machine.episode, machine.onset)
         device_id = devices.device_id(slot)
-        return telling.transition(self.rule, step, device_id, at=at, received=received, reason=reason)
+        return transition(self.rule, step, device_id, at=at, received=received, reason=reason)
 
     def forget(self, slot: int) -> None:
         """The device is gone; its number is not used again."""
@@ -171,11 +130,13 @@ class Detector:
             fits &= codes(frame_of(columns, len(slots)), condition.to_polars(kinds)) == TRUE
         answers.put(slots, fits.astype(np.int64))
 
-    def _follow(self, viewer: Viewer, scene: Scene, chosen: Ints, batch: Batch) -> list[Taken]:
-        taken = list[Taken]()
-        if len(chosen):
-            for slot, stretches in viewer.spans(scene, chosen, batch.ticks):
-                taken += self._move(slot, stretches, scene, chosen)
+    def _follow(self, viewer: Viewer, scene: Scene, batch: Batch) -> list[Taken]:
+        chosen, taken = self._chosen(scene), list[Taken]()
+        for slot, stretches in viewer.spans(scene, chosen, batch.ticks) if len(chosen) else ():
+            for span, step in self.move(slot, stretches):
+                tick = bool(scene.points.tick[chosen[span.point]])
+                point = int(chosen[span.point if tick else span.point + step.offset])
+                taken.append(Taken(step, slot, span.times[step.offset], point))
         return taken
 
     def _chosen(self, scene: Scene) -> Ints:
@@ -196,20 +157,21 @@ class Detector:
         for slot, stretches in viewer.spans(scene, known, batch.ticks) if len(known) else ():
             tally.follow(slot, stretches)
 
-    def _move(self, slot: int, stretches: list[Span], scene: Scene, chosen: Ints) -> list[Taken]:
+    def move(self, slot: int, stretches: Sequence[Span]) -> list[tuple[Span, Step]]:
+        """Let the device's machine take these samples; the steps it makes, and where."""
         machine = self.machines.pop(slot, None) or Machine(episode=self.episodes.pop(slot, 0))
-        taken = [
-            _place(step, span, slot, scene, chosen) for span in stretches for step in machine.advance(span, self.rule)
-        ]
+        steps = [(span, step) for span in stretches for step in machine.advance(span, self.rule)]
         machine.forget_changes(stretches[-1].times[-1], self.rule)
         if not machine.idle:
             self.machines[slot] = machine
         elif machine.episode:
             self.episodes[slot] = machine.episode
-        return taken
+        return steps
 
 
-def _place(step: Step, span: Span, slot: int, scene: Scene, chosen: Ints) -> Taken:
-    tick = bool(scene.points.tick[chosen[span.point]])
-    point = int(chosen[span.point if tick else span.point + step.offset])
-    return Taken(step, slot, span.times[step.offset], point)
+def _arrival(scene: Scene, one: Taken, readout: Readout, batch: Batch) -> tuple[int, int]:
+    """Which entry made the step, and when it was received."""
+    if scene.points.tick[one.point]:
+        return batch.entry_of_tick(one.at), one.at
+    row = int(scene.points.row[one.point])
+    return int(readout.board.rows.entry[row]), int(readout.board.rows.received[row])

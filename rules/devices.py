@@ -46,6 +46,10 @@ class Devices:
     """Of each attribute, as first seen."""
     answers: dict[tuple[str | None, str | None], SlotInts] = field(default_factory=dict)
     """Whether a product and an `applies_to` fit, by these two: asked once per device, and again when it changes."""
+    deleted: int = 0
+    """How many there were that are gone."""
+    directory: object = None
+    """Cache of `rules.directory`."""
     _columns: dict[tuple[str, Kind], NDArray[Any]] = field(default_factory=dict)
     """Attributes that rules ask for, by device."""
 
@@ -75,6 +79,7 @@ class Devices:
         slot = self.slots.pop(device_id, None)
         if slot is not None:
             self.ids[slot], self.products[slot], self.attributes[slot] = None, "", NO_ATTRIBUTES
+            self.deleted += 1
             self._ask_again(slot)
         return slot
 

@@ -11,17 +11,17 @@ import numpy as np
 
 from domain.faults import Transition
 from domain.telemetry import LogEntry, Tick, Uplink
-from rules import telling
 from rules.board import lay_out
 from rules.control import take
 from rules.hearing import Hearing
+from rules.judging import judge
 from rules.readout import Readout
 from rules.samples import NEVER, Batch, Ints, RowBuilder, Rows, by_device, empty_rows
 from rules.screening import screen
 from rules.segments import group_starts
 from rules.snapshot import dump, load
 from rules.state import State, Track, settle_kinds
-from rules.telling import Found
+from rules.telling import Found, evidence_of, tell
 
 __all__ = ["State", "dump", "flush", "load", "new_state", "observe", "observe_batch"]
 
@@ -130,7 +130,7 @@ def _observe_track(
         return []
     readout = Readout(board, state.devices, track.past, state.coverage, hearing)
     ticked, until = reach.of(board.slots)
-    found = _judge(track, readout, batch)
+    found = _judge(track, readout)
     for name, detector in track.detectors.items():
         if name not in found:
             found[name] = detector.observe(readout, batch, ticked=ticked, until=until)
@@ -139,25 +139,25 @@ def _observe_track(
     return [one for name in track.detectors for one in found[name]]
 
 
-def _judge(track: Track, readout: Readout, batch: Batch) -> dict[str, list[Found]]:
+def _judge(track: Track, readout: Readout) -> dict[str, list[Found]]:
     """The rules that look at samples alone, all at once, but for those of which somebody wants to know more."""
     together = {
-        name: (detector, detector.shared, detector.seen(readout))
+        name: detector
         for name, detector in track.detectors.items()
         if detector.shared is not None and detector.tally is None
     }
     found: dict[str, list[Found]] = {name: [] for name in together}
     if not together or not len(readout.board.rows):
         return found
-    screening = screen(readout, {name: (shared, seen) for name, (_, shared, seen) in together.items()})
-    moved = {
-        name: one
-        for name, (detector, _, seen) in together.items()
-        if (one := detector.judge(readout, batch, screening.verdicts[name], seen)) is not None
-    }
-    evidence = telling.screened(screening, moved) if moved else {}
-    for name, one in moved.items():
-        found[name] = telling.tell(together[name][0].rule, one, evidence[name], readout, batch)
+    screening = screen(readout, {name: (one.shared, one.seen(readout)) for name, one in together.items() if one.shared})
+    steps = dict(zip(together, judge(screening, list(together.values()), readout), strict=True))
+    taken = {name: mine for name, mine in steps.items() if mine}
+    evidence = evidence_of(screening, taken)
+    rows = readout.board.rows
+    for name, mine in taken.items():
+        at = np.array([one.point for one in mine], dtype=np.int64)
+        arrivals = zip(rows.entry[at].tolist(), rows.received[at].tolist(), strict=True)
+        found[name] = tell(together[name].rule, mine, arrivals, evidence[name], readout.devices)
     return found
 
 

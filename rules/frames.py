@@ -10,9 +10,10 @@ import polars as pl
 from rules.cells import flat, to_epoch_ms
 from rules.chunks import batches
 from rules.devices import Devices
+from rules.directory import numbers
 from rules.model import Kind
-from rules.readings import DEVICE, RECEIVED, TIME, Recording
-from rules.samples import Batch, Channel, Ints, empty_rows
+from rules.readings import DEVICE, ONLY_DEVICE, RECEIVED, TIME, Recording
+from rules.samples import Batch, Channel, empty_rows
 
 
 def read_frame(data: bytes) -> pl.DataFrame:
@@ -30,7 +31,7 @@ def batch_of(frame: pl.DataFrame, devices: Devices) -> Batch:
     their column: nothing is guessed from text.
     """
     ts = to_epoch_ms(frame[TIME]).to_numpy()
-    device = _numbers(frame[DEVICE].cast(pl.String).to_list(), devices)
+    device = numbers(frame[DEVICE].cast(pl.String).fill_null(ONLY_DEVICE), devices)
     explicit = np.zeros(len(ts), dtype=np.bool_)
     received = ts
     if RECEIVED in frame.columns:
@@ -42,16 +43,10 @@ def batch_of(frame: pl.DataFrame, devices: Devices) -> Batch:
         kind, cells = _typed(column)
         if cells is not None:
             values[Channel(column.name, kind)] = cells
-    recording = Recording(devices.ids, device, ts, received, explicit, values)
+    # The devices have their numbers already.
+    recording = Recording([], device, ts, received, explicit, values)
     slots = np.arange(len(devices.ids))
     return next(batches(recording, slots, ticks=False, rows=max(len(ts), 1)), Batch(empty_rows(), ()))
-
-
-def _numbers(ids: list[str], devices: Devices) -> Ints:
-    found = list(map(devices.slots.get, ids))
-    if None in found:
-        found = [devices.slot(device_id) for device_id in ids]
-    return np.array(found, dtype=np.int64)
 
 
 def _typed(column: pl.Series) -> tuple[Kind, pl.Series | None]:

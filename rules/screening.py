@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from sqlglot import exp
 
 from rules.expressions import Expression
@@ -13,7 +14,7 @@ from rules.machine import UNKNOWN
 from rules.model import Kind, Missing, Signal
 from rules.program import Program
 from rules.readout import Readout
-from rules.samples import Flags, Ints
+from rules.samples import Flags
 from rules.truth import null_where_nan
 
 
@@ -36,19 +37,17 @@ class Shared(NamedTuple):
     """From the rule's names to columns."""
 
 
-class Verdict(NamedTuple):
-    """The conditions on every row of the board."""
-
-    when: Ints
-    clear: Ints | None
-
-
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """What came of all rules of a board that were judged together, by name."""
+    """What came of all rules of a board that were judged together: a line per rule, a column per row of the board."""
 
-    verdicts: Mapping[str, Verdict]
+    when: NDArray[np.int8]
+    clear: NDArray[np.int8]
+    """Of the rule's own `clear`; where it has none, the same as `when`."""
+    seen: NDArray[np.bool_]
+    """Rows that the rule sees; of the others nothing above means anything."""
     names: Mapping[str, Mapping[str, str]]
+    """By rule, from its names to columns of `frame`."""
     frame: pl.DataFrame
 
 
@@ -92,14 +91,17 @@ def screen(readout: Readout, conditions: Mapping[str, tuple[Shared, Flags]]) -> 
         columns[key] = _column(readout, source, seen[key]).alias(key)
     frame = pl.DataFrame(columns)
     truth = frame.with_columns(wanted)
-    verdicts = {
-        name: Verdict(
-            truth[f"when\0\0{name}"].to_numpy(),
-            None if shared.clear is None else truth[f"clear\0\0{name}"].to_numpy(),
-        )
+    when = [pl.col(f"when\0\0{name}") for name in conditions]
+    clear = [
+        pl.col(f"when\0\0{name}" if shared.clear is None else f"clear\0\0{name}").alias(name)
         for name, (shared, _) in conditions.items()
-    }
-    return Screened(verdicts, {name: shared.names for name, (shared, _) in conditions.items()}, frame)
+    ]
+    names = {name: shared.names for name, (shared, _) in conditions.items()}
+    whens = truth.select(when).to_numpy().T
+    clears = (
+        whens if all(shared.clear is None for shared, _ in conditions.values()) else truth.select(clear).to_numpy().T
+    )
+    return Screened(whens, clears, np.stack([rows for _, rows in conditions.values()]), names, frame)
 
 
 def _column(readout: Readout, source: Source, seen: Sequence[Flags]) -> pl.Series:

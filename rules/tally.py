@@ -39,8 +39,6 @@ class Tally:
         """Count one board's points."""
         for truth in (TRUE, FALSE, UNKNOWN):
             self.truth[truth] += int(scene.run[scene.when == truth].sum())
-        if scene.frame is None:
-            return
         self.points += scene.frame.height
         for name in scene.frame.columns:
             self.blank[name] += scene.frame[name].null_count()

@@ -1,6 +1,6 @@
 """From a machine's steps to transitions, each with what the rule's names stood for when it happened."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -9,11 +9,9 @@ import numpy as np
 from domain.clock import from_ms
 from domain.faults import EndReason, Transition, TransitionState
 from domain.telemetry import Value
+from rules.devices import Devices
 from rules.machine import Step
 from rules.model import Rule
-from rules.readout import Readout
-from rules.samples import Batch
-from rules.scene import Scene, Viewer
 from rules.screening import Screened
 
 Evidence = Mapping[str, Value]
@@ -35,56 +33,34 @@ class Taken(NamedTuple):
     point: int
 
 
-class Moved(NamedTuple):
-    """What one board did to one rule's machines."""
-
-    scene: Scene
-    taken: Sequence[Taken]
-
-
-def looked_at(viewer: Viewer, moved: Moved) -> Iterator[Evidence]:
-    """The evidence of one rule that has a view of its own."""
-    at = np.array([one.point for one in moved.taken], dtype=np.int64)
-    times = moved.scene.points.time[at].tolist()
-    later_s = [(one.at - time) / 1000 for one, time in zip(moved.taken, times, strict=True)]
-    return viewer.evidence(moved.scene, at, later_s)
-
-
-def screened(screening: Screened, parts: Mapping[str, "Moved"]) -> dict[str, list[Evidence]]:
+def evidence_of(screening: Screened, taken: Mapping[str, Sequence[Taken]]) -> dict[str, list[Evidence]]:
     """The evidence of all rules that were judged together, by name, read at once."""
-    rows = {
-        name: scene.points.row[np.array([one.point for one in taken], dtype=np.int64)]
-        for name, (scene, taken) in parts.items()
-    }
+    rows = {name: np.array([one.point for one in steps], dtype=np.int64) for name, steps in taken.items()}
     wanted = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *rows.values()]))
-    keys = dict.fromkeys(key for name in parts for key in screening.names[name].values())
+    keys = dict.fromkeys(key for name in taken for key in screening.names[name].values())
     table = screening.frame.select(list(keys))[wanted].rows() if keys else [()] * len(wanted)
     place = {key: number for number, key in enumerate(keys)}
-    return {
-        name: [
-            {
-                what: value
-                for what, key in screening.names[name].items()
-                if (value := table[row][place[key]]) is not None
-            }
-            for row in np.searchsorted(wanted, mine).tolist()
-        ]
-        for name, mine in rows.items()
-    }
+    found: dict[str, list[Evidence]] = {}
+    for name, mine in rows.items():
+        columns = [(what, place[key]) for what, key in screening.names[name].items()]
+        cells = (table[row] for row in np.searchsorted(wanted, mine).tolist())
+        found[name] = [{what: row[at] for what, at in columns if row[at] is not None} for row in cells]
+    return found
 
 
-def tell(rule: Rule, moved: Moved, evidence: Iterable[Evidence], readout: Readout, batch: Batch) -> list[Found]:
-    """The transitions of one rule on one board."""
-    points, rows, devices = moved.scene.points, readout.board.rows, readout.devices
+def tell(
+    rule: Rule,
+    taken: Sequence[Taken],
+    arrivals: Iterable[tuple[int, int]],
+    evidence: Iterable[Evidence],
+    devices: Devices,
+) -> list[Found]:
+    """The transitions of one rule on one board; `arrivals` are entry and time of receipt, per step."""
     found = []
-    for one, known in zip(moved.taken, evidence, strict=True):
-        if points.tick[one.point]:
-            entry, received = batch.entry_of_tick(one.at), one.at
-        else:
-            row = int(points.row[one.point])
-            entry, received = int(rows.entry[row]), int(rows.received[row])
+    for one, (entry, received), known in zip(taken, arrivals, evidence, strict=True):
         device_id = devices.device_id(one.slot)
-        found.append(Found(entry, transition(rule, one.step, device_id, at=one.at, received=received, evidence=known)))
+        told = transition(rule, one.step, device_id, at=one.at, received=received, evidence=known)
+        found.append(Found(entry, told))
     return _mark_superseded(found)
 
 
