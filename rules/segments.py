@@ -56,12 +56,17 @@ def bound(ts: Ints, start: Ints, end: Ints, moment: Ints) -> Ints:
     low, high = start.copy(), end.copy()
     if not len(ts):
         return low
-    open_ = np.flatnonzero(low < high)
-    while len(open_):
-        left, right = low[open_], high[open_]
-        middle = (left + right) // 2
-        before = ts[middle] < moment[open_]
-        low[open_] = np.where(before, middle + 1, left)
-        high[open_] = np.where(before, right, middle)
-        open_ = open_[low[open_] < high[open_]]
+    while len(low):
+        open_ = low < high
+        left = int(np.count_nonzero(open_))
+        if not left:
+            break
+        if 4 * left < len(low):
+            few = np.flatnonzero(open_)
+            low[few] = bound(ts, low[few], high[few], moment[few])
+            break
+        middle = (low + high) >> 1
+        right = open_ & (ts[np.minimum(middle, len(ts) - 1)] < moment)
+        high = np.where(right | ~open_, high, middle)
+        low = np.where(right, middle + 1, low)
     return low

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +33,12 @@ class Taken(NamedTuple):
     slot: int
     at: int
     point: int
+
+
+@lru_cache(maxsize=4096)
+def _moment(ms: int) -> datetime:
+    """Rules that find the same thing find it at the same time."""
+    return from_ms(ms)
 
 
 def evidence_of(screening: Screened, taken: Mapping[str, Sequence[Taken]]) -> dict[str, list[Evidence]]:
@@ -81,10 +89,10 @@ def transition(
         device_id=device_id,
         episode=step.episode,
         state=step.state,
-        at=from_ms(at),
-        onset=from_ms(step.onset),
+        at=_moment(at),
+        onset=_moment(step.onset),
         severity=rule.severity,
-        received_at=from_ms(received),
+        received_at=_moment(received),
         reason=reason if step.state is TransitionState.RESOLVED else None,
         evidence=evidence or {},
     )

@@ -33,14 +33,14 @@ def fold(leaf: Leaf, window: Window, merge: Merge) -> Block:
     with np.errstate(all="ignore"):
         if not len(size) or not size.any():
             return tuple(np.full(len(size), np.nan) for _ in leaf(np.empty(0, dtype=np.int64)))
-        places, shifted = _gathered(window)
-        if int(size.sum()) > len(places) * int(size.max()).bit_length():
-            return _together(leaf(places), shifted, merge)
+        first, length, shifted = _covered(window)
+        if int(size.sum()) > int(length.sum()) * int(size.max()).bit_length():
+            return _together(leaf(spans(first, length)), shifted, merge)
         return _apart(leaf, window, merge)
 
 
-def _gathered(window: Window) -> tuple[Ints, Window]:
-    """The places that any window covers, and the windows as they stand among these."""
+def _covered(window: Window) -> tuple[Ints, Ints, Window]:
+    """The stretches that windows cover, by begin and length, and the windows as they stand among these end to end."""
     order = np.argsort(window.start, kind="stable")
     start, reach = window.start[order], np.maximum.accumulate(window.end[order])
     begins = np.ones(len(order), dtype=np.bool_)
@@ -50,7 +50,7 @@ def _gathered(window: Window) -> tuple[Ints, Window]:
     length = reach[np.append(heads[1:], len(order)) - 1] - first
     back = np.empty_like(start)
     back[order] = np.repeat(first - (np.cumsum(length) - length), np.diff(np.append(heads, len(order))))
-    return spans(first, length), Window(window.start - back, window.end - back)
+    return first, length, Window(window.start - back, window.end - back)
 
 
 def _together(level: Block, window: Window, merge: Merge) -> Block:

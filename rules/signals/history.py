@@ -106,7 +106,7 @@ def window(points: Points, readings: Readings, end: Ints, over_ms: int) -> Windo
     return Window(bound(readings.ts, readings.first[points.group], end, points.time - over_ms + 1), end)
 
 
-def chunks(window: Window, *, cells: int = 2_000_000) -> Iterator[Ints]:
+def chunks(window: Window, *, cells: int = 100_000) -> Iterator[Ints]:
     """Points in portions of windows of like size, so that one table of a portion has about `cells` cells."""
     order = np.argsort(window.size, kind="stable")
     ordered = window.size[order]
