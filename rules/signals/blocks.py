@@ -21,7 +21,8 @@ def _none() -> Ints:
 class Blocks:
     """Event times and values per device, oldest first, at `begin` … `end` (exclusive) of the arrays.
 
-    A reading takes 8 bytes for its time, 8 for its value, and up to half as much for room to grow; a device takes 32.
+    A reading takes 8 bytes for its time, 8 for its value, and up to half as much for room to grow; a device takes 32
+    beside.
     """
 
     valued: bool = True
@@ -103,10 +104,10 @@ class Blocks:
             oldest = self.ts[np.maximum(end - 1, 0)] - horizon
             self.begin[slots] = bound(self.ts, begin, end, oldest)
         wanted = self.end[slots] - self.begin[slots] + count
-        slides = wanted + wanted // 4 <= self.limit[slots] - self.start[slots]
+        slides = wanted + wanted // 8 + 1 <= self.limit[slots] - self.start[slots]
         self._move(slots[slides], self.start[slots[slides]])
         slots, wanted = slots[~slides], wanted[~slides]
-        room = wanted + wanted // 2 + LEAST_ROOM
+        room = wanted + wanted // 4 + LEAST_ROOM
         total = int(room.sum())
         if self.used + total > len(self.ts):
             self._enlarge(total)
@@ -130,7 +131,7 @@ class Blocks:
         room = np.where(live > 0, self.limit - self.start, 0)
         at = np.cumsum(room) - room
         self.used = int(room.sum())
-        total = self.used + more + self.used // 4
+        total = self.used + more + self.used // 8
         source, place = spans(self.begin, live), spans(at, live)
         ts = np.empty(total, dtype=np.int64)
         ts[place] = self.ts[source]
