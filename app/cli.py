@@ -20,6 +20,10 @@ cli = typer.Typer(
 )
 
 
+imports = typer.Typer(help="Rules from other systems, as rule files.", rich_markup_mode=None)
+cli.add_typer(imports, name="import")
+
+
 @cli.callback(invoke_without_command=True)
 def _options(
     context: typer.Context,
@@ -146,6 +150,19 @@ def backtest(
         ignore=[name for item in ignore or [] for name in item.split(",")],
         delimiter=delimiter,
     )
+
+
+@imports.command("aws-iot-events")
+def import_aws_iot_events(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Detector or alarm models, JSON.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the rule files.")] = Path(),
+    product: Annotated[str | None, typer.Option("--product", help="The product that the rules watch.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report.")] = False,
+) -> int:
+    """Detector and alarm models of AWS IoT Events, as drafts of rules; names what cannot be expressed."""
+    from app.importing import import_models
+
+    return import_models(files, out=out, product=product, dry_run=dry_run, say=typer.echo)
 
 
 @cli.command()

@@ -4,6 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 import structlog
@@ -32,6 +33,14 @@ class _Answered:
     done: Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    command_id: str
+    published: Published
+    at: datetime
+    """Before it left, so that it never looks younger than the device's answer."""
+
+
 class Commander:
     """Call `step` often, from one thread; `answered` may be called from any."""
 
@@ -49,7 +58,7 @@ class Commander:
         self._clock, self._ready = clock, ready
         self._resumed = False
         self._to_send: deque[Outgoing] = deque()
-        self._outcomes: deque[tuple[str, Published]] = deque()
+        self._outcomes: deque[_Outcome] = deque()
         self._waiting: deque[_Answered] = deque()
         self._lock = threading.Lock()
 
@@ -59,9 +68,12 @@ class Commander:
             self._waiting.append(_Answered(answer, device_id, at, done))
 
     def step(self) -> None:
-        """Answers first, then what is queued. Raises StoreUnavailable; nothing is lost or repeated by the next step."""
-        self._pass_answers_on()
+        """What was sent, what was answered, then what is queued.
+
+        Raises StoreUnavailable; nothing is lost or repeated by the next step.
+        """
         self._settle()
+        self._pass_answers_on()
         if not self._ready():
             return
         if not self._to_send:
@@ -92,21 +104,22 @@ class Commander:
 
     def _submit(self, command: Outgoing) -> None:
         payload = msgspec.json.encode({"id": command.id, "name": command.name, "args": command.args})
+        now = self._clock.now()
         outcome = self._publish(f"devices/{command.device_id}/commands", payload)
         log.info("command", command_id=command.id, device_id=command.device_id, name=command.name, outcome=outcome)
         if outcome is Published.UNKNOWN:
             self._resumed = False
         else:
-            self._outcomes.append((command.id, outcome))
+            self._outcomes.append(_Outcome(command.id, outcome, now))
 
     def _settle(self) -> None:
         """The broker's word may come while the database is away: it is noted later, not forgotten."""
         while self._outcomes:
-            command_id, outcome = self._outcomes[0]
-            if outcome is Published.ACKNOWLEDGED:
-                self._outbox.sent(command_id, now=self._clock.now())
+            outcome = self._outcomes[0]
+            if outcome.published is Published.ACKNOWLEDGED:
+                self._outbox.sent(outcome.command_id, now=outcome.at)
             else:
-                self._outbox.give_back(command_id)
+                self._outbox.give_back(outcome.command_id)
             self._outcomes.popleft()
 
 

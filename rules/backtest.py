@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from domain.clock import iso
+from domain.errors import SourceError
 from domain.faults import Stage, Transition, TransitionState
 from domain.telemetry import DeviceChanged
 from rules.chunks import batches
 from rules.control import activate
-from rules.documents import Document, read_documents
+from rules.documents import Document, raise_all, read_documents
 from rules.engine import State, flush, new_state, observe, observe_batch
 from rules.fleet import devices_in, read_devices
+from rules.grammar import suggest
 from rules.loader import rules_from
 from rules.model import Kind, Rule
 from rules.readings import Layout, Recording, read_readings
@@ -71,6 +73,9 @@ def prepare(
     vocabulary = _vocabulary(recording, devices, documents)
     if isinstance(rules, Path):
         loaded = rules_from(documents, vocabulary)
+        if not loaded:
+            raise SourceError("no rule in here", cure="write a document with kind: rule", file=str(rules))
+        raise_all(list(_products_missing(documents)))
     else:
         loaded = list(rules)
         for rule in loaded:
@@ -134,6 +139,16 @@ def summary(trial: Trial, outcome: Outcome) -> Iterator[dict[str, Any]]:
             "last": iso(fired[-1].at) if fired else None,
             "median_duration_s": lasted[len(lasted) // 2] if lasted else None,
         }
+
+
+def _products_missing(documents: Sequence[Document]) -> Iterator[SourceError]:
+    """Rules of a product that is not among those declared beside them; without any, products are not checked."""
+    products = [str(each.data.get("name")) for each in documents if each.kind == "product"]
+    for document in documents:
+        product = document.data.get("product") if document.kind == "rule" else None
+        if products and product is not None and product not in products:
+            cure = suggest(str(product), products) or f"declared are: {', '.join(products)}"
+            yield document.error(f"there is no product {product!r}", at=("product",), cure=cure)
 
 
 def _vocabulary(recording: Recording, devices: Sequence[DeviceChanged], documents: Sequence[Document]) -> Vocabulary:

@@ -38,7 +38,7 @@ def activate(state: State, rule: Rule) -> list[Transition]:
     """Put a rule in force. One that looks for the same thing as before goes on where that stood."""
     state.refused.pop(rule.name, None)
     program = compile_rule(rule)
-    old = _detector(state, rule.name)
+    old = detector_of(state, rule.name)
     ended: list[Transition] = []
     if old is not None and _same_question(old.rule, rule):
         detector = replace(old, program=program)
@@ -59,7 +59,12 @@ def _activate_from_log(state: State, entry: RuleActivated) -> list[Transition]:
     if entry.stage in IDLE_STAGES:
         return _retire(state, entry.name)
     try:
-        return activate(state, rule_from_manifest(entry.body, version=entry.version))
+        rule = rule_from_manifest(entry.body, version=entry.version)
+        old = detector_of(state, rule.name)
+        ended = activate(state, rule)
+        if old is None or not _same_question(old.rule, rule):
+            state.cold.add(rule.name)
+        return ended
     except (SourceError, ExceptionGroup) as exc:
         # The log cannot be mended: a rule that was let in by mistake must not stop the others.
         state.refused[entry.name] = "; ".join(map(str, getattr(exc, "exceptions", [exc])))
@@ -137,6 +142,7 @@ def _end(state: State, track: Track, detector: Detector, slot: int, reason: EndR
         yield ended
 
 
-def _detector(state: State, name: str) -> Detector | None:
+def detector_of(state: State, name: str) -> Detector | None:
+    """The rule of that name, if it is in force."""
     found = (track.detectors[name] for track in state.tracks.values() if name in track.detectors)
     return next(found, None)

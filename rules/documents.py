@@ -11,6 +11,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from domain.errors import SourceError
 from rules.grammar import suggest
+from rules.yaml_mistakes import yaml_mistake
 
 Route = tuple[str | int, ...]
 """The way to a value: keys and positions from the top of the document."""
@@ -24,6 +25,15 @@ _PLAIN: dict[str, Any] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+
+_ELSEWHERE = {
+    "alert": "name", "id": "name", "expr": "when", "expression": "when", "condition": "when", "if": "when",
+    "threshold": "when", "trigger": "when", "recovery": "clear", "duration": "for", "delay": "for",
+    "annotations": "title", "description": "title", "message": "title", "labels": "family", "group": "family",
+    "enabled": "stage", "active": "stage", "priority": "severity", "level": "severity", "metric": "of",
+    "window": "over",
+}  # fmt: skip
+"""What other systems call the keys of a rule."""
 
 
 class Place(NamedTuple):
@@ -79,9 +89,15 @@ class Document:
         known = list(allowed)
         for key in self.get(at) or {}:
             if key not in known:
-                near = suggest(key, known)
-                cure = near or f"known are: {', '.join(known)}"
-                yield self.error("unknown key", at=(*at, key), cure=cure)
+                yield self.error("unknown key", at=(*at, key), cure=self.key_meant(key, known))
+
+    @staticmethod
+    def key_meant(key: str, known: Sequence[str]) -> str:
+        """The cure for a key that is not among `known`."""
+        elsewhere = _ELSEWHERE.get(key.casefold().replace("-", "_"), "")
+        if elsewhere in known:
+            return f"did you mean {elsewhere}?"
+        return suggest(key, known) or f"known are: {', '.join(known)}"
 
     def get(self, at: Route) -> Any:
         """The part at `at`; None where there is none."""
@@ -131,7 +147,9 @@ def read_documents(path: Path) -> list[Document]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as exc:
-        raise SourceError("not UTF-8 text", cure="save it as UTF-8", file=str(path)) from exc
+        line = exc.object.count(b"\n", 0, exc.start) + 1
+        cure = f"save it as UTF-8; the first byte that is none is in line {line}"
+        raise SourceError("not UTF-8 text", cure=cure, file=str(path)) from exc
     except OSError as exc:
         raise SourceError(f"cannot be read: {exc.strerror}", file=str(path)) from exc
     return parse_documents(text.replace("\t", " ") if path.suffix == ".json" else text, file=str(path))
@@ -143,10 +161,8 @@ def parse_documents(text: str, *, file: str = "") -> list[Document]:
         text = _HALVES.sub(_whole, text)
     try:
         roots = [root for root in yaml.compose_all(text, Loader=_Loader) if root is not None]
-    except yaml.MarkedYAMLError as exc:
-        raise _not_yaml(exc, file) from exc
     except yaml.YAMLError as exc:
-        raise SourceError(f"not YAML: {str(exc).splitlines()[0]}", file=file) from exc
+        raise yaml_mistake(exc, text, file) from exc
     nodes = [item for root in roots for item in (root.value if isinstance(root, SequenceNode) else [root])]
     return [_Builder(text, file).document(node) for node in nodes if not _is_empty(node)]
 
@@ -159,18 +175,6 @@ def _whole(found: re.Match[str]) -> str:
 
 def _is_empty(node: Node) -> bool:
     return isinstance(node, ScalarNode) and not node.style and _PLAIN.get(node.value, node) is None
-
-
-def _not_yaml(exc: yaml.MarkedYAMLError, file: str) -> SourceError:
-    mark = exc.problem_mark or exc.context_mark
-    said = ", ".join(part for part in (exc.context, exc.problem) if part)
-    return SourceError(
-        f"not YAML: {said}",
-        cure="check indentation and quotes there; text with a colon or # stands in quotes",
-        file=file,
-        line=mark.line + 1 if mark else 0,
-        column=mark.column + 1 if mark else 0,
-    )
 
 
 class _Builder:
@@ -209,7 +213,10 @@ class _Builder:
             if key in built:
                 first = self.keys[*at, key].line
                 raise self._error(
-                    f"this key stands here twice; it is in line {first} already", key_node, (*at, key), cure="keep one"
+                    f"this key stands here twice; it is in line {first} already",
+                    key_node,
+                    (*at, key),
+                    cure="put --- between two documents" if (*at, key) == ("kind",) else "keep one",
                 )
             self.keys[*at, key] = _place(key_node)
             built[key] = self._build(value_node, (*at, key))

@@ -4,7 +4,7 @@
 columns through `observe_batch`. The same entries give the same transitions however they are cut into batches.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,8 +22,9 @@ from rules.segments import group_starts
 from rules.snapshot import dump, load
 from rules.state import State, Track, settle_kinds
 from rules.telling import Found, evidence_of, tell
+from rules.warming import cold, look_back
 
-__all__ = ["State", "dump", "flush", "load", "new_state", "observe", "observe_batch"]
+__all__ = ["State", "cold", "dump", "flush", "load", "new_state", "observe", "observe_batch", "warm"]
 
 
 BEFORE_TICKS = NEVER + 1
@@ -50,6 +51,11 @@ def observe(state: State, entries: Sequence[LogEntry]) -> tuple[State, list[Tran
     if telemetry:
         found += observe_batch(state, _batch(state, telemetry))
     return state, found
+
+
+def warm(state: State, name: str, past: Iterable[Sequence[LogEntry]]) -> list[Transition]:
+    """A rule that `cold` names looks back at what the log held before it; what it finds open is told."""
+    return look_back(state, name, past, observe=observe)
 
 
 def observe_batch(state: State, batch: Batch) -> list[Transition]:

@@ -21,14 +21,32 @@ class Fields:
     def __init__(self, document: Document, at: Route = (), *, errors: list[SourceError] | None = None) -> None:
         self.document, self.at = document, at
         self.errors: list[SourceError] = [] if errors is None else errors
+        self.misspelt: set[str] = set()
+        """Required keys that stand here under a name that is not known."""
         found = document.get(at)
         self.data: Mapping[str, Any] = found if isinstance(found, dict) else {}
         if not isinstance(found, dict):
             self.errors.append(document.error(f"{found!r} is not a mapping", at=at, cure="write key: value lines"))
 
-    def only(self, allowed: Iterable[str]) -> None:
-        """Keys outside `allowed` are mistakes."""
-        self.errors.extend(self.document.unknown_keys(allowed, at=self.at))
+    def only(self, allowed: Iterable[str], *, required: Iterable[str] = ()) -> None:
+        """Keys outside `allowed` are mistakes. One such key in place of one `required` one is one mistake, not two."""
+        known = list(allowed)
+        strange = [key for key in self.data if key not in known]
+        absent = [key for key in required if key not in self.data]
+        if len(strange) == len(absent) == 1 and not self.document.key_meant(strange[0], known).startswith("did"):
+            self.wrong(strange[0], "unknown key", cure=f"write {absent[0]} instead")
+            self.misspelt.add(absent[0])
+            return
+        self.misspelt.update(key for key in absent if any(self._means(each, key, known) for each in strange))
+        self.errors.extend(self.document.unknown_keys(known, at=self.at))
+
+    def _means(self, strange: str, key: str, known: list[str]) -> bool:
+        return self.document.key_meant(strange, known) == f"did you mean {key}?"
+
+    def lacks(self, key: str, *, cure: str) -> None:
+        """Note that `key` is missing, unless it is there by another name."""
+        if key not in self.misspelt:
+            self.wrong(key, "is missing", cure=cure)
 
     def wrong(self, key: str, problem: str, *, cure: str = "") -> None:
         """Note a mistake in `key`."""
@@ -42,14 +60,21 @@ class Fields:
         if isinstance(value, str) and value.strip():
             return value
         cure = f"write {key}: {example}" if example else "write a text"
-        if value is None or value == "":
-            self.wrong(key, "is missing" if key not in self.data else "is empty", cure=cure)
+        if key not in self.data:
+            self.lacks(key, cure=cure)
+        elif value is None or value == "":
+            self.wrong(key, "is empty", cure=cure)
+        elif not example and not isinstance(value, (dict, list)):
+            self.wrong(key, f"{value!r} is not a text", cure=f"write {key}: '{value}'")
         else:
-            self.wrong(key, f"{value!r} is not a text", cure=cure if example else f"write {key}: '{value}'")
+            self.wrong(key, f"{value!r} is not a text", cure=cure)
         return None
 
     def expression(self, key: str, *, required: bool = False, example: str) -> str | None:
         """The text of an expression that is within the language."""
+        listed = self.data.get(key)
+        if isinstance(listed, list) and listed and all(isinstance(each, str) for each in listed):
+            example = " AND ".join(listed)
         value = self.text(key, required=required, example=example)
         if value is None:
             return None
@@ -65,7 +90,7 @@ class Fields:
         value = self.data.get(key)
         if value is None:
             if required:
-                self.wrong(key, "is missing", cure=f"write {key}: 30m")
+                self.lacks(key, cure=f"write {key}: 30m")
             return default
         try:
             found = parse_duration(value)
@@ -99,8 +124,11 @@ class Fields:
         value = self.data.get(key)
         if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
             return value
-        problem = "is missing" if value is None else f"{value!r} is not a whole number from {least} to {most}"
-        self.wrong(key, problem, cure=f"write {key}: {least}" if least == most else f"write {key}: {max(least, 3)}")
+        cure = f"write {key}: {least}" if least == most else f"write {key}: {max(least, 3)}"
+        if value is None:
+            self.lacks(key, cure=cure)
+        else:
+            self.wrong(key, f"{value!r} is not a whole number from {least} to {most}", cure=cure)
         return None
 
     def flag(self, key: str) -> bool:
@@ -110,13 +138,13 @@ class Fields:
             self.wrong(key, f"{value!r} is neither", cure="write true or false")
         return value is True
 
-    def part(self, key: str) -> "Fields | None":
+    def part(self, key: str, *, example: str = "{…}") -> "Fields | None":
         """The mapping at `key`, sharing the list of mistakes; None if absent or wrong."""
         value = self.data.get(key)
         if value is None:
             return None
         if not isinstance(value, dict):
-            self.wrong(key, f"{value!r} is not a mapping", cure=f"write {key}: {{…}}")
+            self.wrong(key, f"{value!r} is not a mapping", cure=f"write {key}: {example}")
             return None
         return Fields(self.document, (*self.at, key), errors=self.errors)
 
@@ -125,7 +153,7 @@ class Fields:
         value = self.data.get(key)
         if isinstance(value, str):
             self.wrong(key, "is not given per language", cure=f"write {key}: {{en: {value}}}")
-        part = self.part(key) if isinstance(value, dict) or not isinstance(value, str) else None
+        part = None if isinstance(value, str) else self.part(key, example="{en: …, fr: …}")
         if part is None:
             return {}
         part.only(LANGUAGES)

@@ -1,7 +1,7 @@
 """From the text of an expression to a tree that holds only what rules may say; sqlglot parses, lists here allow."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import NamedTuple
 
 from sqlglot import exp
@@ -28,6 +28,22 @@ FUNCTIONS: dict[str, tuple[int, int]] = {
     "GREATEST": (1, 99),
 }
 """What may be called, with the least and the greatest number of arguments."""
+
+_INSTEAD = {
+    **dict.fromkeys(("AVG", "AVERAGE", "MEAN"), "a mean over time is a signal: m: {op: mean, of: metric, over: 10m}"),
+    **{
+        name: f"over time it is a signal: s: {{op: {name.lower()}, of: metric, over: 10m}}"
+        for name in ("SUM", "MIN", "MAX", "COUNT", "STDDEV", "MEDIAN")
+    },
+    **dict.fromkeys(("LAG", "DELTA", "DIFF"), "a change is a signal: d: {op: delta, of: metric, over: 10m}"),
+    **dict.fromkeys(("RATE", "DERIV"), "a rate is a signal: r: {op: slope, of: metric, over: 30m, per: 1h}"),
+    **dict.fromkeys(("NOW", "SLEEP"), "time is in for, max_gap, and the signals since, held and silence"),
+    **dict.fromkeys(("IF", "IIF"), "write CASE WHEN a > 1 THEN 2 ELSE 3 END"),
+    **dict.fromkeys(("ISNULL", "IFNULL", "NVL"), "write x IS NULL, or COALESCE(x, 0)"),
+    "MOD": "write a % b",
+    "POW": "write POWER(a, b)",
+}
+"""For functions that people expect, what does it here."""
 
 KEYWORDS = frozenset(
     ("AND", "OR", "NOT", "IS", "NULL", "IN", "BETWEEN", "LIKE", "CASE", "WHEN", "THEN", "ELSE", "END", "TRUE", "FALSE")
@@ -87,8 +103,12 @@ def mistake(text: str, offset: int, problem: str, *, cure: str = "") -> SourceEr
 def suggest(word: str, known: Sequence[str]) -> str:
     """`did you mean x?`, or nothing where no known word is near."""
     folded = {other.casefold(): other for other in known}
-    near = get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6)
-    return f"did you mean {folded[near[0]]}?" if near else ""
+    sought = word.casefold()
+    for near in get_close_matches(sought, list(folded), n=3, cutoff=0.6):
+        alike = near[0] == sought[:1] or sorted(near) == sorted(sought)
+        if alike or SequenceMatcher(None, near, sought).ratio() >= 0.8:
+            return f"did you mean {folded[near]}?"
+    return ""
 
 
 def tree(text: str) -> exp.Expr:
@@ -158,7 +178,7 @@ def _check_function(text: str, token: Token) -> None:
             text,
             token.start,
             f"{token.text} is not a function that rules may use",
-            cure=f"{near} allowed: {', '.join(FUNCTIONS)}".strip(),
+            cure=_INSTEAD.get(name) or f"{near} allowed: {', '.join(FUNCTIONS)}".strip(),
         )
 
 
@@ -169,8 +189,21 @@ def _cure_for_symbol(symbol: str) -> str:
         "&&": "join conditions with AND",
         "!": "write NOT",
         ";": "write one condition",
+        "=>": "write >=",
+        "=<": "write <=",
+        ":=": "write =",
+        ":": "write =",
+        "{": "write the name alone, without braces",
+        "°": "a number stands without its unit",
+        "[": "write IN (…) for a list",
+        "^": "write POWER(a, b)",
     }
-    return known.get(symbol, "allowed are = <> < <= > >= + - * / % ( ) and the words of SQL conditions")
+    if symbol.startswith(("$", "@")):
+        return f"write {symbol[1:] or 'the name'} alone"
+    return known.get(
+        symbol[:1] if symbol[:1] in {"{", "°"} else symbol,
+        "allowed are = <> < <= > >= + - * / % ( ) and the words of SQL conditions",
+    )
 
 
 def _role(token: Token, after: Token | None) -> str:
@@ -198,12 +231,30 @@ def _check_order(text: str, tokens: Sequence[Token]) -> None:
             raise mistake(text, here.start, "nested too deeply", cure="split it into two rules")
         if role in _ENDS_VALUE and follows in _STARTS_VALUE - {"CASE"}:
             raise mistake(
-                text, here.end + 1, f"something is missing after {_show(text, here)}", cure="put an operator between"
+                text, here.end + 1, f"something is missing after {_show(text, here)}", cure=_cure_for_pair(text, here)
             )
         if (role in _WANTS_VALUE or role == "sign") and (
             follows in {"", ")", ",", "operator", "AND", "OR", "THEN", "WHEN", "ELSE", "END"}
         ):
-            raise mistake(text, here.start, f"a value is missing after {_show(text, here)}")
+            raise mistake(
+                text, here.start, f"a value is missing after {_show(text, here)}", cure=_cure_for_gap(here, follows)
+            )
+
+
+def _cure_for_pair(text: str, here: Token) -> str:
+    if here.text.upper() in {"SELECT", "EXISTS"}:
+        return "put an operator between; a rule looks at other samples through signals"
+    if here.token_type is TokenType.NUMBER and not text[here.end + 1 : here.end + 2].isspace():
+        return "put an operator between, or write the number without its unit and without _"
+    return "put an operator between"
+
+
+def _cure_for_gap(here: Token, follows: str) -> str:
+    if here.token_type is TokenType.MOD and follows in {"", "AND", "OR", ")"}:
+        return "% is the remainder of a division; a number stands without its unit"
+    if here.token_type is TokenType.L_PAREN:
+        return "write what belongs between ( and )"
+    return "write a name, a number or a text in '…' there"
 
 
 def _show(text: str, token: Token) -> str:
@@ -220,12 +271,18 @@ def _check_calls(text: str, tokens: Sequence[Token]) -> None:
             opened.append((token, called if called and called.token_type is not TokenType.IDENTIFIER else None, 1))
         elif token.token_type is TokenType.COMMA:
             if not opened:
-                raise mistake(text, token.start, "a comma outside parentheses", cure="write one condition")
+                decimal = before is not None and before.token_type is TokenType.NUMBER
+                raise mistake(
+                    text,
+                    token.start,
+                    "a comma outside parentheses",
+                    cure="decimals have a point: 90.5" if decimal else "write one condition",
+                )
             bracket, called, arguments = opened.pop()
             opened.append((bracket, called, arguments + 1))
         elif token.token_type is TokenType.R_PAREN:
             if not opened:
-                raise mistake(text, token.start, "this ) closes nothing")
+                raise mistake(text, token.start, "this ) closes nothing", cure="take it away, or open ( before it")
             _, called, arguments = opened.pop()
             if called is not None:
                 _check_arguments(text, called, arguments)
@@ -245,7 +302,7 @@ def _check_arguments(text: str, called: Token, arguments: int) -> None:
 
 def _check_node(text: str, node: exp.Expr) -> None:
     if not isinstance(node, _NODES):
-        raise mistake(text, offset_of(node), f"{type(node).__name__} is not part of the language")
+        raise mistake(text, offset_of(node), f"{type(node).__name__} is not part of the language", cure=_EXAMPLE)
     if isinstance(node, exp.Column) and node.table:
         raise mistake(text, offset_of(node), "a dot in a name", cure=f'write "{node.table}.{node.name}"')
     if isinstance(node, exp.In) and (not node.expressions or node.args.get("query") or node.args.get("field")):
@@ -305,7 +362,9 @@ def _check_number(text: str, node: exp.Expr) -> None:
     except ValueError:
         raise mistake(text, offset_of(node), f"{node.name!r} is not a number", cure="write 12 or 0.5 or 1e3") from None
     if number in {float("inf"), float("-inf")}:
-        raise mistake(text, offset_of(node), f"{node.name} is larger than any 64-bit number")
+        raise mistake(
+            text, offset_of(node), f"{node.name} is larger than any 64-bit number", cure="write at most 1.7e308"
+        )
 
 
 def _parse_mistake(text: str, exc: ParseError) -> SourceError:
@@ -314,6 +373,10 @@ def _parse_mistake(text: str, exc: ParseError) -> SourceError:
     line, column = int(found.get("line") or 1), int(found.get("col") or 1)
     offset = sum(len(each) + 1 for each in lines[: line - 1]) + column - 1
     description = str(found.get("description") or "this is not an expression")
+    if "Required keyword" in description and "Between" in description:
+        return mistake(text, min(offset, len(text)), "BETWEEN has no AND", cure="write name BETWEEN 1 AND 2")
+    if "END after CASE" in description:
+        return mistake(text, min(offset, len(text)), "CASE has no END", cure="write CASE WHEN a > 1 THEN 2 ELSE 3 END")
     if "Required keyword" in description or "Required argument" in description:
         description = "something is missing here"
     return mistake(text, min(offset, len(text)), description.removesuffix("."), cure=_EXAMPLE)

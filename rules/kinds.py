@@ -68,7 +68,9 @@ class KindChecker:
         if found is None:
             self._give(node, wanted)
         elif found is not wanted:
-            raise self._error(node, f"{self._show(node)} is a {found}, not a {wanted}", cure=_cure(found, wanted))
+            raise self._error(
+                node, f"{self._show(node)} is a {found}, not a {wanted}", cure=_cure(found, wanted, self._show(node))
+            )
 
     def _name(self, node: exp.Column) -> Kind | None:
         found = self.known.get(node.name)
@@ -78,10 +80,16 @@ class KindChecker:
 
     def _cure_for_name(self, node: exp.Column) -> str:
         names = {*self.known, *self.free}
+        if node.name == "device_id":
+            return "which devices a rule is for stands in applies_to"
+        if node.name.casefold() in {"nan", "inf", "infinity"}:
+            return "what is not a finite number is NULL: write name IS NULL"
         dashed = next((name for name in sorted(names) if name in self.text and name.startswith(node.name + "-")), None)
         if dashed:
             return f'a name with a dash stands in double quotes: "{dashed}"'
         near = suggest(node.name, sorted(names))
+        if not near and f'"{node.name}"' in self.text:
+            return f"text stands in single quotes: '{node.name}'"
         listed = ", ".join(sorted(names)[:12]) + (" …" if len(names) > 12 else "")
         return near or (f"known are: {listed}" if listed else "no names are known here")
 
@@ -137,10 +145,19 @@ class KindChecker:
         elif isinstance(node, exp.Like):
             self.want(node.this, Kind.STRING)
         elif isinstance(node, (*_COMPARISONS, exp.In, exp.Between)):
+            self._unchained(node)
             compared = self._same(operands(node), node)
             if compared is Kind.BOOLEAN and not isinstance(node, (*_EQUALITIES, exp.In)):
                 raise self._error(node, "TRUE and FALSE have no order", cure="write = or <>, or the name alone")
         return Kind.BOOLEAN
+
+    def _unchained(self, node: exp.Expr) -> None:
+        inner = node.this
+        if isinstance(node, _COMPARISONS) and isinstance(inner, _COMPARISONS):
+            middle = self._show(inner.expression)
+            raise self._error(
+                node, "comparisons do not chain", cure=f"write two: {middle} > 1 AND {middle} < 2, or BETWEEN"
+            )
 
     def _give(self, node: exp.Expr, kind: Kind) -> None:
         """Hand a kind down to the names that a node of unknown kind stands for."""
@@ -162,9 +179,11 @@ class KindChecker:
         return mistake(self.text, offset_of(node), problem, cure=cure)
 
 
-def _cure(found: Kind, wanted: Kind) -> str:
+def _cure(found: Kind, wanted: Kind, name: str = "name") -> str:
     if wanted is Kind.BOOLEAN:
-        return "a condition compares: write for example name > 0" if found is Kind.NUMBER else "write name = 'text'"
+        return (
+            f"a condition compares: write for example {name} > 0" if found is Kind.NUMBER else f"write {name} = 'text'"
+        )
     if found is Kind.BOOLEAN:
         return _BOOLEAN_CURE
     return "numbers stand without quotes, strings in single quotes"

@@ -11,6 +11,7 @@ from rules.documents import Document, plain, raise_all, read_documents
 from rules.fields import Fields
 from rules.grammar import suggest
 from rules.model import Count, Flapping, Missing, Rule, Signal
+from rules.sense import senseless
 from rules.signal_fields import read_signal, read_signals
 from rules.vocabulary import Problem, Vocabulary
 
@@ -98,14 +99,16 @@ def signal_from_manifest(manifest: Mapping[str, Any], *, name: str = "signal") -
 def read_rule(
     document: Document, vocabulary: Vocabulary | None = None, *, version: int = 1
 ) -> tuple[Rule | None, list[SourceError]]:
-    """The rule, or None, and all mistakes of the document."""
+    """The rule, or None, and all mistakes of the document; with a vocabulary also whether the rule makes sense."""
     fields = Fields(document)
-    fields.only(RULE_KEYS)
+    fields.only(RULE_KEYS, required=("name", "when"))
     if document.kind != "rule":
         fields.errors.extend(_strange_kind(document) or [document.error("not a rule", at=("kind",))])
     rule = _rule(fields, version)
     if not fields.errors:
         checked = (vocabulary or Vocabulary(closed=False)).problems(rule)
+        if vocabulary is not None and not checked:
+            checked = list(senseless(rule))
         fields.errors.extend(_located(document, problem) for problem in checked)
     return (None if fields.errors else rule), fields.errors
 
@@ -149,10 +152,10 @@ def _name(fields: Fields) -> str:
 
 
 def _count(fields: Fields) -> Count | None:
-    part = fields.part("count")
+    part = fields.part("count", example="{n: 3, of: 5}")
     if part is None:
         return None
-    part.only(("n", "of"))
+    part.only(("n", "of"), required=("n", "of"))
     of = part.whole("of", least=1, most=10_000)
     n = part.whole("n", least=1, most=10_000)
     if n is None or of is None:
@@ -164,10 +167,10 @@ def _count(fields: Fields) -> Count | None:
 
 
 def _flapping(fields: Fields) -> Flapping | None:
-    part = fields.part("flapping")
+    part = fields.part("flapping", example="{transitions: 6, within: 1h}")
     if part is None:
         return None
-    part.only(("transitions", "within"))
+    part.only(("transitions", "within"), required=("transitions", "within"))
     transitions = part.whole("transitions", least=1, most=10_000)
     within = part.duration("within", required=True, least=1)
     return Flapping(transitions=transitions, within_ms=within) if transitions and within else None
@@ -186,6 +189,10 @@ def _strange_kind(document: Document) -> list[SourceError]:
     if not isinstance(document.data, dict):
         return [document.error("not a mapping", cure="write key: value lines, the first being kind: rule")]
     kind = document.data.get("kind")
+    if kind is None and isinstance(document.data.get("rules"), list):
+        return [
+            document.error("is no key of a document", at=("rules",), cure="write the rules by themselves, --- between")
+        ]
     if kind is None:
         return [document.error("is missing", at=("kind",), cure=f"write kind: rule, or another of {', '.join(KINDS)}")]
     near = suggest(str(kind), KINDS)

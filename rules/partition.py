@@ -1,13 +1,14 @@
 """One partition of the reading log in the hands of one worker: its engine state, and how far it has got."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import structlog
 
+from domain.errors import LogUnavailable, StoreUnavailable
 from domain.faults import Transition
-from domain.telemetry import LogBatch, LogEntry
+from domain.telemetry import LogBatch, LogEntry, RuleActivated
 
 State = TypeVar("State")
 
@@ -19,6 +20,14 @@ class Engine(Protocol[State]):
 
     def observe(self, state: State, entries: Sequence[LogEntry]) -> tuple[State, list[Transition]]:
         """May use up `state`. The result depends on its arguments alone, however the entries are cut into calls."""
+        ...
+
+    def cold(self, state: State) -> Mapping[str, int]:
+        """Rules that came into force with the last entry, and since when (receive time) their past matters."""
+        ...
+
+    def warm(self, state: State, name: str, past: Iterable[Sequence[LogEntry]]) -> list[Transition]:
+        """Let one of them look back; changes `state`."""
         ...
 
     def dump(self, state: State) -> bytes: ...
@@ -34,6 +43,10 @@ class Claim:
     epoch: int
     committed_position: int
     """Sequence of the last log entry whose effects are in the database; 0 at the beginning."""
+
+
+Past: TypeAlias = Callable[[int, int], Iterator[LogBatch]]
+"""What the log still holds since a receive time (epoch ms), up to and including a sequence."""
 
 
 class Poisoned(Exception):
@@ -56,6 +69,7 @@ class Partition(Generic[State]):
     claim: Claim
     engine: Engine[State]
     committed: int
+    past: Past
     state: State | None = None
     position: int = 0
     """Sequence of the last batch evaluated."""
@@ -106,8 +120,9 @@ class Partition(Generic[State]):
         if group[0].sequence <= self.suspect_until:
             return self._carefully(items)
         try:
-            return self._plainly(items)
-        except MemoryError:
+            return [one for part in _cut_at_rules(items) for one in self._plainly(part)]
+        except (MemoryError, LogUnavailable, StoreUnavailable):
+            self.state = None
             raise
         except Exception as exc:
             self.suspect_until = group[-1].sequence
@@ -118,8 +133,30 @@ class Partition(Generic[State]):
         state, self.state = self.state, None
         if state is None:
             raise Poisoned("the state is spoilt")
-        self.state, transitions = self.engine.observe(state, [item.entry for item in items])
+        state, transitions = self.engine.observe(state, [item.entry for item in items])
+        for name, since in self.engine.cold(state).items():
+            transitions += self._warm(state, name, since, before=items[-1])
+        self.state = state
         return transitions
+
+    def _warm(self, state: State, name: str, since: int, *, before: Item) -> list[Transition]:
+        """A rule without its past is better than none: what spoils the past has been skipped when it was present."""
+        try:
+            return self.engine.warm(state, name, self._before(before, since))
+        except (MemoryError, LogUnavailable, StoreUnavailable):
+            raise
+        except Exception:
+            logger: Any = structlog.get_logger("rules.worker")
+            logger.exception("rule_starts_without_past", rule=name, partition=self.claim.partition)
+            return []
+
+    def _before(self, item: Item, since: int) -> Iterator[Sequence[LogEntry]]:
+        for batch in self.past(since, item.sequence):
+            yield [
+                entry
+                for index, entry in enumerate(batch.entries)
+                if (batch.sequence, index) < (item.sequence, item.index) and (batch.sequence, index) not in self.skipped
+            ]
 
     def _carefully(self, items: Sequence[Item]) -> list[Transition]:
         """Halve until the entry that cannot be evaluated stands alone, and leave that one out."""
@@ -128,7 +165,7 @@ class Partition(Generic[State]):
         saved = self.engine.dump(self.state)
         try:
             return self._plainly(items)
-        except MemoryError:
+        except (MemoryError, LogUnavailable, StoreUnavailable):
             raise
         except Exception as exc:  # noqa: BLE001 - whatever it is, it ends as a logged and counted skip
             self.state = self.engine.load(saved)
@@ -150,3 +187,12 @@ class Partition(Generic[State]):
             device_id=getattr(item.entry, "device_id", None),
             exc_info=exc,
         )
+
+
+def _cut_at_rules(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Parts that end with a rule's coming into force: it looks back before anything else is evaluated."""
+    start = 0
+    for end, item in enumerate(items, start=1):
+        if isinstance(item.entry, RuleActivated) or end == len(items):
+            yield items[start:end]
+            start = end

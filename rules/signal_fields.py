@@ -40,7 +40,7 @@ PLANNED = ("baseline", "time_to", "anomaly", "peers", "usage", "distance")
 
 def read_signals(rule: Fields) -> tuple[Signal, ...]:
     """The `signals` of a rule, in the order of the file."""
-    part = rule.part("signals")
+    part = rule.part("signals", example="{name: {op: mean, of: metric, over: 10m}}")
     if part is None:
         return ()
     found = [read_signal(each, name) for name in part.data if (each := _one(part, name)) is not None]
@@ -50,7 +50,7 @@ def read_signals(rule: Fields) -> tuple[Signal, ...]:
 def _one(part: Fields, name: str) -> Fields | None:
     if part.data[name] is None:
         part.wrong(name, "is empty", cure=f"write {name}: {{op: mean, of: metric, over: 10m}}")
-    return part.part(name)
+    return part.part(name, example="{op: mean, of: metric, over: 10m}")
 
 
 def read_signal(fields: Fields, name: str) -> Signal | None:
@@ -66,7 +66,7 @@ def read_signal(fields: Fields, name: str) -> Signal | None:
             near = suggest(op, list(FORMS))
             fields.wrong("op", f"{op!r} is no signal", cure=f"{near} available are {', '.join(FORMS)}".strip())
         return None
-    fields.only(("op", *form.required, *form.optional))
+    fields.only(("op", *form.required, *form.optional), required=form.required)
     required, known = set(form.required), {*form.required, *form.optional}
     return Signal(
         name=name,

@@ -50,6 +50,8 @@ class State:
     """Of rules that are not in force: the number of each device's last episode, so that none is given out twice."""
     refused: dict[str, str] = field(default_factory=dict)
     """Rules that could not be put in force, and why."""
+    cold: set[str] = field(default_factory=set)
+    """Rules that came into force and have not looked back yet: for a moment between two entries, never stored."""
 
     @property
     def late_samples(self) -> int:

@@ -116,12 +116,10 @@ class _Check:
         if signal.of is None:
             return
         self.names.add(signal.of)
-        if self.vocabulary.closed and signal.of not in self.vocabulary.metrics:
-            near = suggest(signal.of, list(self.vocabulary.metrics))
-            listed = ", ".join(sorted(self.vocabulary.metrics)[:12]) or "none"
-            yield Problem(
-                (*at, "of"), SourceError(f"{signal.of!r} is no metric", cure=near or f"known metrics are: {listed}")
-            )
+        if signal.of in self.signals:
+            yield Problem((*at, "of"), SourceError(f"{signal.of!r} is a signal", cure="a signal is made of a metric"))
+        elif self.vocabulary.closed and signal.of not in self.vocabulary.metrics:
+            yield Problem((*at, "of"), SourceError(f"{signal.of!r} is no metric", cure=self._metric_meant(signal.of)))
         elif signal.op in _NUMERIC_OPS:
             kind = self.kinds.setdefault(signal.of, Kind.NUMBER)
             if kind is not Kind.NUMBER:
@@ -129,6 +127,12 @@ class _Check:
                     (*at, "of"),
                     SourceError(f"{signal.of!r} is a {kind}", cure=f"{signal.op} needs a metric of numbers"),
                 )
+
+    def _metric_meant(self, name: str) -> str:
+        if name in self.vocabulary.attributes:
+            return "it is an attribute of devices; a signal is made of a metric"
+        listed = ", ".join(sorted(self.vocabulary.metrics)[:12]) or "none"
+        return suggest(name, list(self.vocabulary.metrics)) or f"known metrics are: {listed}"
 
     def _text(self, text: _Text) -> Problem | None:
         try:

@@ -7,8 +7,9 @@ what is in hand is kept and tried again; nothing is skipped.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, Protocol
 
 import structlog
@@ -26,6 +27,10 @@ class Log(Protocol):
 
     def read(self, partition: int, *, after: int, max_entries: int, wait_s: float) -> Sequence[LogBatch]:
         """The batches that follow sequence `after`, in order; waits up to `wait_s` for the first. LogUnavailable."""
+        ...
+
+    def since(self, partition: int, since_ms: int, *, up_to: int) -> Iterator[LogBatch]:
+        """What it still holds from a receive time on, or from before that, up to sequence `up_to`. LogUnavailable."""
         ...
 
 
@@ -227,7 +232,8 @@ class Worker(Generic[State]):
             if held is not None and held.claim.epoch == claim.epoch:
                 held.learn(claim.committed_position)
             else:
-                self._partitions[number] = Partition(claim, self._engine, committed=claim.committed_position)
+                past = partial(self._past, number)
+                self._partitions[number] = Partition(claim, self._engine, committed=claim.committed_position, past=past)
                 self._logger.info("partition_taken", partition=number, position=claim.committed_position)
         return True
 
@@ -251,6 +257,12 @@ class Worker(Generic[State]):
         if now - partition.snapshot_at >= self._pace.snapshot_s:
             self._snapshot(partition)
         return len(batches)
+
+    def _past(self, number: int, since_ms: int, up_to: int) -> Iterator[LogBatch]:
+        """What the log holds of a partition; leases are renewed meanwhile."""
+        for batch in self._log.since(number, since_ms, up_to=up_to):
+            self._renew()
+            yield batch
 
     def _open(self, partition: Partition[State]) -> None:
         number = partition.claim.partition

@@ -106,21 +106,26 @@ class JetStreamLog:
     def readings_of(self, device_id: str, partition: int, since: datetime) -> Iterator[Uplink]:
         """What the device sent since then (by receive time), up to now. A scan: for charts and evidence."""
         since_ms = to_ms(since)
-        last = self.end(partition)
-        after = self._before(partition, since_ms, last)
+        for batch in self.since(partition, since_ms, up_to=self.end(partition)):
+            for entry in batch.entries:
+                if isinstance(entry, Uplink) and entry.device_id == device_id and entry.received_at >= since_ms:
+                    yield entry
+
+    def since(self, partition: int, since_ms: int, *, up_to: int) -> Iterator[LogBatch]:
+        """Messages up to sequence `up_to`, oldest first, from the last one on that lies before all received since
+        `since_ms`, or from where the log begins. Raises LogUnavailable."""
+        after = self._before(partition, since_ms, up_to)
         feed = self._feed(partition, after)
         try:
-            while after < last:
+            while after < up_to:
                 batches = feed.take(max_entries=10_000, wait_s=self._client.timeout_s)
                 if not batches:
                     return  # they grew too old meanwhile
                 for batch in batches:
                     after = batch.sequence
-                    if after > last:
+                    if after > up_to:
                         break
-                    for entry in batch.entries:
-                        if isinstance(entry, Uplink) and entry.device_id == device_id and entry.received_at >= since_ms:
-                            yield entry
+                    yield batch
         finally:
             feed.stop()
 

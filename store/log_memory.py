@@ -74,6 +74,16 @@ class MemoryLog:
                 if isinstance(entry, Uplink) and entry.device_id == device_id and entry.received_at >= to_ms(since):
                     yield entry
 
+    def since(self, partition: int, since_ms: int, *, up_to: int) -> Iterator[LogBatch]:
+        """As `JetStreamLog.since`; this one always begins at the beginning."""
+        del since_ms
+        with self._changed:
+            self._check()
+            messages = list(self._messages[partition])
+        for sequence, data in messages:
+            if sequence <= up_to:
+                yield LogBatch(sequence, decode(data))
+
     def keep_unknown(self, messages: Mapping[str, Sequence[RawUplink]], *, msg_id: str) -> None:
         """As `JetStreamLog.keep_unknown`."""
         with self._changed:

@@ -26,6 +26,10 @@ def on_answer(session: Session, command_id: str, *, status: str, detail: str, no
         return []
     if command.state not in COMMAND_RUNNING:
         return []
+    if command.sent_at is None:
+        # The answer proves it, where a crash or a busy database kept the broker's own word from the record.
+        command.sent_at = now
+        _tell(session, command, "command_sent", actor=command.asked_by, detail="", now=now)
     return _finish(session, command, _ANSWERS[status], detail=detail, actor="device", now=now)
 
 

@@ -134,6 +134,17 @@ def test_readings_of_a_device_since_a_time(log: MemoryLog | JetStreamLog) -> Non
     assert len(list(log.readings_of("a", 2, from_ms(-5)))) == 26
 
 
+def test_what_came_since_a_time_is_read_up_to_a_place(log: MemoryLog | JetStreamLog) -> None:
+    ends = [log.append({2: [uplink("a", m * 60_000)], 3: [Tick(m, "l")]}, msg_id=f"s{m}")[2] for m in range(40)]
+    found = list(log.since(2, 20 * 60_000, up_to=ends[30]))
+    assert [batch.sequence for batch in found][-12:] == ends[19:31]
+    minutes = [entry.received_at // 60_000 for batch in found for entry in batch.entries if isinstance(entry, Uplink)]
+    assert minutes == sorted(minutes)
+    assert minutes[-1] == 30
+    assert len(list(log.since(2, 0, up_to=ends[-1]))) == 40
+    assert list(log.since(5, 0, up_to=ends[-1])) == []
+
+
 def test_what_unknown_devices_sent_is_kept_once_and_forgotten_when_taken(log: MemoryLog | JetStreamLog) -> None:
     first = [RawUplink("devices/d.*>/telemetry", bytes([n]), n) for n in range(5)]
     for _ in range(2):

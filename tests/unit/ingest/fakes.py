@@ -66,6 +66,7 @@ class FakeOutbox:
         self.devices = {c.id: c.device_id for c in (*queued, *interrupted)}
         self.story: list[str] = []
         self.down = False
+        self.sent_at: list[datetime] = []
 
     def interrupted(self) -> Sequence[Outgoing]:
         self._check()
@@ -80,6 +81,7 @@ class FakeOutbox:
     def sent(self, command_id: str, *, now: datetime) -> None:
         self._check()
         self.story.append(f"sent {command_id}")
+        self.sent_at.append(now)
 
     def give_back(self, command_id: str) -> None:
         self._check()

@@ -129,6 +129,19 @@ def test_a_command_is_committed_as_submitting_then_published_then_noted_as_sent(
     assert outbox.story == ["submitting c1", "sent c1"]
 
 
+def test_a_command_was_sent_when_it_left_however_long_the_broker_takes_to_say_so() -> None:
+    clock, outbox = FakeClock(from_ms(NOW)), FakeOutbox(RESTART)
+
+    def slow(topic: str, payload: bytes) -> Published:
+        clock.advance(seconds=4)
+        return Published.ACKNOWLEDGED
+
+    part = Commander(outbox, FakeAnswers(), slow, Book(), clock, ready=lambda: True)
+    for _ in range(2):
+        part.step()
+    assert outbox.sent_at == [from_ms(NOW)]
+
+
 def test_after_a_start_only_what_may_be_repeated_is_repeated() -> None:
     outbox, radio = FakeOutbox(interrupted=[RESTART]), Radio()
     commander(outbox, radio).step()

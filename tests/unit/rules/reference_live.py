@@ -13,7 +13,7 @@ from tests.unit.rules.reference_strategies import Case
 
 def live_lines(case: Case, *, cut: int) -> list[dict[str, Any]]:
     """What `observe` answers to batches of `cut` entries, the state stored and loaded after each, in sorted order."""
-    entries = [*_control(case), *_traffic(case)]
+    entries = list(log_entries(case))
     state, found = new_state(), list[Transition]()
     for start in range(0, len(entries), cut):
         state, steps = observe(state, entries[start : start + cut])
@@ -23,9 +23,15 @@ def live_lines(case: Case, *, cut: int) -> list[dict[str, Any]]:
     return [to_line(step) for step in sorted(found, key=lambda x: (x.at, x.rule, x.device_id, x.episode))]
 
 
-def _control(case: Case) -> Iterator[LogEntry]:
+def log_entries(case: Case, *, stage: str = "live") -> Iterator[LogEntry]:
+    """The case as the log would hold it: rules and devices, then messages with the ticks among them."""
+    yield from _control(case, stage)
+    yield from _traffic(case)
+
+
+def _control(case: Case, stage: str) -> Iterator[LogEntry]:
     for rule in case.rules:
-        yield RuleActivated(rule["name"], 1, "live", rule)
+        yield RuleActivated(rule["name"], 1, stage, rule)
     for device_id, known in (case.attributes or {}).items():
         attributes = {name: value for name, value in known.items() if value is not None}
         yield DeviceChanged(device_id, "", attributes, registered_at=case.registered.get(device_id, 0))

@@ -1,6 +1,6 @@
 """A reading log, a ledger and a clock that a test breaks as it likes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from domain.errors import LeaseLost, LogUnavailable, StoreUnavailable
 from domain.faults import Transition
@@ -20,6 +20,11 @@ class FakeLog:
         if partition != self.partition:
             return []
         return [batch for batch in self.entries if batch.sequence > after][:max_entries]
+
+    def since(self, partition: int, since_ms: int, *, up_to: int) -> Iterator[LogBatch]:
+        if self.away:
+            raise LogUnavailable("no route to the log")
+        yield from (batch for batch in self.entries if batch.sequence <= up_to and partition == self.partition)
 
 
 class FakeLedger:

@@ -83,15 +83,15 @@ def test_documents_without_content_are_left_out_and_lists_hold_one_each() -> Non
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: 1\nb: x: y", "f.yaml:2:5: not YAML: mapping values are not allowed"),
-        ("a: [1", "f.yaml:2:1: not YAML: while parsing a flow sequence"),
-        ("a: *b", "f.yaml:1:4: not YAML: found undefined alias"),
+        ("a: 1\nb: x: y", "f.yaml:2:5: b: not YAML: a second colon in one line; put text with a colon in quotes"),
+        ("a: [1", "f.yaml:1:4: a: not YAML: this [ is not closed; close it with ]"),
+        ("a: *b", "f.yaml:1:4: a: not YAML: text that begins with * is an alias in YAML; put the whole text in quotes"),
         ("a: &x [*x]", "nested too deeply"),
         ("? [a]\n: b", "f.yaml:1:3: a key must be plain text"),
         ("a: !!python/name:os.system x", "f.yaml:1:4: a: the tag"),
         ("a: !!int '5'", "f.yaml:1:4: a: the tag"),
         ("a: {b: 1, b: 2}", "f.yaml:1:11: a.b: this key stands here twice; it is in line 1 already; keep one"),
-        ("a: \x00", "f.yaml: not YAML"),
+        ("a: \x00", "f.yaml:1: not YAML: a control character; save it as plain text"),
     ],
 )
 def test_what_is_not_a_document(text: str, said: str) -> None:

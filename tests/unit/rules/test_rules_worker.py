@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -60,6 +60,12 @@ class ThresholdEngine:
                 state["episode"][device] = state["episode"].get(device, 0) + hot
                 found.append(_transition(entry, state["episode"][device], hot=hot))
         return state, found
+
+    def cold(self, state: dict[str, Any]) -> dict[str, int]:
+        return {}
+
+    def warm(self, state: dict[str, Any], name: str, past: Iterable[Sequence[LogEntry]]) -> list[Transition]:
+        raise AssertionError("no rule came into force")
 
     def dump(self, state: dict[str, Any]) -> bytes:
         return json.dumps(state).encode()

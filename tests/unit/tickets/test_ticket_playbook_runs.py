@@ -42,7 +42,7 @@ def test_a_restart_that_does_not_help_is_told_with_what_was_tried(ladder: Desk) 
     assert (opening.stage, opening.details) == (AFTER_TRY, {"command": "restart"})
     assert ladder.state is TicketState.PENDING_CUSTOMER
     kinds = [kind for kind in ladder.story() if kind.startswith(("command", "verify"))]
-    assert kinds == ["command_queued", "command_done", "verify_failed"]
+    assert kinds == ["command_queued", "command_sent", "command_done", "verify_failed"]
 
 
 def test_a_whole_story_from_fault_to_proof(ladder: Desk) -> None:
@@ -102,6 +102,16 @@ def test_an_outcome_told_twice_advances_once(ladder: Desk) -> None:
     ladder.device_answers("failed")
     ladder.do(service.on_command_outcome, ladder.rows(Command)[0])
     assert ladder.ticket.step == step
+
+
+def test_an_answer_proves_that_the_command_was_sent(ladder: Desk) -> None:
+    ladder.fires("hot")
+    ladder.device_answers("done")
+    assert [kind for kind in ladder.story() if kind in {"command_sent", "command_done"}] == [
+        "command_sent",
+        "command_done",
+    ]
+    assert ladder.rows(Command)[0].sent_at == ladder.now
 
 
 def test_a_product_without_that_command_goes_on_without_it(desk: Desk) -> None:
