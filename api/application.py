@@ -21,6 +21,7 @@ from api.routes import (
     operations,
     rules,
     tickets,
+    trials,
     visits,
 )
 from api.services import Services
@@ -67,6 +68,7 @@ def _rest() -> list[APIRouter]:
     return [
         *(collections.router_of(collection) for collection in collections.COLLECTIONS),
         devices.router,
+        trials.router,
         rules.router,
         faults.router,
         tickets.router,

@@ -1,7 +1,8 @@
 """The only place that knows HTTP codes: every error becomes RFC 9457 problem+json, or for a browser a page.
 
 NotFound 404 · Gone 410 · IllegalTransition 409 with the legal moves · other Conflict 409 · SourceError and validation
-422 with file, line and key · Unauthorized 401 · Forbidden 403 · LogUnavailable, StoreUnavailable 503 with Retry-After
+422 with file, line and key · Unauthorized 401 · Forbidden 403
+LogUnavailable, StoreUnavailable, HistoryUnavailable 503 with Retry-After
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from domain.errors import (
     ConfigError,
     Conflict,
     Forbidden,
+    HistoryUnavailable,
     IllegalTransition,
     LogUnavailable,
     NotFound,
@@ -94,7 +96,7 @@ def problem_of(exc: Exception) -> Problem:
             faults_in = [_field(error) for error in exc.errors()]
             detail = "; ".join(f"{fault['key']}: {fault['problem']}" for fault in faults_in)
             return Problem(422, "Invalid request", detail, {"errors": faults_in})
-        case StoreUnavailable() | LogUnavailable():
+        case StoreUnavailable() | LogUnavailable() | HistoryUnavailable():
             return Problem(503, "Unavailable", str(exc), headers={"Retry-After": str(RETRY_AFTER_S)})
         case TooLargeForLog():
             return Problem(413, "Too large", str(exc))

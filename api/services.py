@@ -14,9 +14,10 @@ from domain.clock import Clock
 from domain.intake import RawUplink
 from domain.links import LinkSigner
 from domain.people import Recipient
-from domain.telemetry import LogEntry, Uplink
+from domain.telemetry import LogEntry, LogExtent, Uplink
 from domain.tickets import Effect
 from store.database import Database
+from store.history import History
 
 
 class ReadingLog(Protocol):
@@ -26,8 +27,14 @@ class ReadingLog(Protocol):
         """Returns once the log holds them. Raises LogUnavailable."""
         ...
 
-    def readings_of(self, device_id: str, partition: int, since: datetime) -> Iterator[Uplink]:
-        """What the device sent since then, in order of arrival. Raises LogUnavailable."""
+    def extent(self) -> LogExtent:
+        """Which log this is, and what it holds. Raises LogUnavailable."""
+        ...
+
+    def readings_of(
+        self, device_id: str, partition: int, since: datetime, *, after: int = 0, patience_s: float = 60.0
+    ) -> Iterator[Uplink]:
+        """What the device sent since then and after that sequence, in order of arrival. Raises LogUnavailable."""
         ...
 
     def keep_unknown(self, messages: Mapping[str, Sequence[RawUplink]], *, msg_id: str) -> None:
@@ -49,6 +56,7 @@ class Services:
     clock: Clock
     signer: LinkSigner
     log: ReadingLog
+    history: History
     admin_token: str = field(repr=False)
     public_url: str
     hand_on: HandOn

@@ -1,6 +1,7 @@
 """The command line: each command is a few lines that call the part that does it."""
 
 import sys
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -127,29 +128,57 @@ def replay(
 @cli.command()
 def backtest(
     rules: Annotated[Path, typer.Argument(metavar="RULES", help="A rule file, or a folder of them.")],
-    readings: Annotated[Path, typer.Argument(metavar="READINGS", help="CSV, NDJSON or Parquet, long or wide.")],
+    readings: Annotated[Path, typer.Argument(metavar="READINGS", help="CSV, NDJSON or Parquet; or: history.")],
     devices: Annotated[Path | None, typer.Option("--devices", help="Devices with their attributes.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One transition per line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One transition per line; a report as JSON.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say why a rule did not fire.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Tickets, messages, visits it would have caused.")] = False,
+    faults: Annotated[
+        Path | None, typer.Option("--faults", help="Confirmed faults, CSV device_id,start,end[,family].")
+    ] = None,
+    diff: Annotated[Path | None, typer.Option("--diff", help="Other rules: what would change with them.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw episodes: .png or .svg for one, a folder.")] = None,
+    since: Annotated[str | None, typer.Option("--from", help="Of history: ISO 8601; default 30 days ago.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Of history: ISO 8601; default now.")] = None,
+    product: Annotated[str | None, typer.Option("--product", help="Of history: its devices alone.")] = None,
     time_column: Annotated[str | None, typer.Option("--time-column", help="Column with the event time.")] = None,
     device: Annotated[str | None, typer.Option("--device", help="Device id for a file without one.")] = None,
     ignore: Annotated[list[str] | None, typer.Option("--ignore", help="Columns to leave out.")] = None,
     delimiter: Annotated[str, typer.Option("--delimiter", help="Field separator of a CSV.")] = ",",
 ) -> int:
     """Run rules over recorded readings, by the engine that runs live."""
-    from app.backtesting import print_backtest
+    from app.backtesting import Request, print_backtest
+    from rules.readings import Layout
 
+    ignored = tuple(name for item in ignore or [] for name in item.split(","))
     return print_backtest(
-        rules,
-        readings,
-        devices=devices,
-        as_json=as_json,
-        explain=explain,
-        time_column=time_column,
-        device=device,
-        ignore=[name for item in ignore or [] for name in item.split(",")],
-        delimiter=delimiter,
+        Request(
+            rules,
+            readings,
+            devices=devices,
+            layout=Layout(time_column=time_column or "ts", device=device, ignore=ignored, delimiter=delimiter),
+            since=_moment(since, "--from"),
+            until=_moment(until, "--to"),
+            product=product,
+            faults=faults,
+            diff=diff,
+            plot=plot,
+            as_json=as_json,
+            explain=explain,
+            report=report,
+        )
     )
+
+
+def _moment(text: str | None, option: str) -> datetime | None:
+    from domain.clock import parse_iso
+
+    try:
+        return None if text is None else parse_iso(text)
+    except ValueError as exc:
+        raise typer.BadParameter(
+            f"{text!r} is no time; write for example 2026-03-02T09:00:00Z", param_hint=option
+        ) from exc
 
 
 @imports.command("aws-iot-events")

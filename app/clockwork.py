@@ -4,7 +4,7 @@ APScheduler only ticks: due times are rows.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy import delete
 
 from app.pipeline import on_due
 from domain.clock import Clock
-from domain.errors import LogUnavailable, StoreUnavailable
+from domain.errors import HistoryUnavailable, LogUnavailable, StoreUnavailable
 from store import control, due, leases
 from store.control import Append, Waiting
 from store.database import Database
@@ -26,15 +26,30 @@ CONTROL_LEASE_S = 60.0
 EVENTS_KEPT = timedelta(days=7)
 RETRY_AFTER = timedelta(minutes=5)
 
+_OUTAGES = {StoreUnavailable: "database", LogUnavailable: "reading log", HistoryUnavailable: "telemetry history"}
+
 log = structlog.get_logger()
+
+Task = tuple[str, float, Callable[[], None]]
+"""Name, seconds between two calls, and what to do."""
 
 
 class Clockwork:
     """Ticks until stopped; several may run, each piece of work is done by one."""
 
-    def __init__(self, database: Database, clock: Clock, append: Append, *, partitions: int, owner: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        append: Append,
+        *,
+        partitions: int,
+        owner: str,
+        tasks: Sequence[Task] = (),
+    ) -> None:
+        """`tasks`: what else is to be done again and again."""
         self._database, self._clock, self._append, self._partitions = database, clock, append, partitions
-        self._owner = owner
+        self._owner, self._tasks = owner, tasks
         self._trouble: dict[str, str] = {}
 
     def run(self, stop: threading.Event) -> None:
@@ -46,6 +61,7 @@ class Clockwork:
             ("due", DUE_EVERY_S, self.do_due),
             ("control", CONTROL_EVERY_S, self.drain_control),
             ("prune", PRUNE_EVERY_S, self.prune),
+            *self._tasks,
         ):
             scheduler.add_job(self._guarded, "interval", seconds=seconds, args=(name, work), id=name)
         scheduler.start()
@@ -101,8 +117,8 @@ class Clockwork:
         """Top of the loop: what fails is tried again at the next tick, and said once."""
         try:
             work()
-        except (StoreUnavailable, LogUnavailable) as exc:
-            what = "database" if isinstance(exc, StoreUnavailable) else "reading log"
+        except tuple(_OUTAGES) as exc:
+            what = _OUTAGES[type(exc)]
             if name not in self._trouble:
                 log.warning(f"{what} unavailable", task=name, detail=str(exc))
             self._trouble[name] = f"{what} unavailable; {name} waits"

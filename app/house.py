@@ -14,6 +14,7 @@ from domain.messages import Channel, RecipientKind
 from domain.people import DISPATCHER_ID, Recipient
 from store import meta
 from store.database import Database
+from store.history import History
 from store.log_jetstream import JetStreamLog
 
 Probe = Callable[[], Mapping[str, Any]]
@@ -40,6 +41,10 @@ class House:
     def log(self) -> JetStreamLog:
         """A connection to the reading log."""
         return JetStreamLog(self.settings.nats, name=self.instance)
+
+    def history(self) -> History:
+        """A view of the telemetry history."""
+        return History(self.settings.history)
 
     def signer(self) -> LinkSigner:
         """Signs and opens links; every process has the same key."""

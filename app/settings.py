@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     public_url: str = ""
     database_url: str = ""
     nats_url: str = ""
+    history_url: str = ""
+    history_days: int = Field(400, ge=1)
+    """Readings that were received longer ago are forgotten."""
     mqtt_url: str = ""
     mqtt_host: str = "127.0.0.1"
     mqtt_port: int = Field(1883, ge=1, le=65535)
@@ -84,6 +87,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """SQLAlchemy URL."""
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'prevenant.db'}"
+
+    @property
+    def history(self) -> str:
+        """Where the telemetry history is: a folder, or an address such as s3://bucket/path."""
+        return self.history_url or str(self.data_dir.absolute() / "history")
 
     @property
     def nats(self) -> str:

@@ -11,6 +11,7 @@ PrevenantError
 ├── Forbidden              a link or token that does not open this door
 ├── LogUnavailable         the reading log cannot be reached or refuses; what was offered is still the caller's
 ├── StoreUnavailable       the database cannot be reached or stays locked
+├── HistoryUnavailable     the telemetry history cannot be read or written
 ├── LeaseLost              another worker has taken over; nothing was committed
 └── DeliveryError          a channel did not take a message: carries the refusal and what may be done next
 """
@@ -86,6 +87,10 @@ class LogUnavailable(PrevenantError):
 
 class StoreUnavailable(PrevenantError):
     """The database cannot be reached, or stays locked beyond its busy timeout."""
+
+
+class HistoryUnavailable(PrevenantError):
+    """The telemetry history cannot be read or written; what was offered is still the caller's."""
 
 
 class LeaseLost(PrevenantError):

@@ -86,6 +86,18 @@ class LogBatch:
     entries: tuple[LogEntry, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LogExtent:
+    """Which log this is, and what it holds, over all its partitions."""
+
+    identity: str
+    """Another one for a log that was made anew: its sequences begin again, and mean other messages."""
+    first: int
+    """Sequence of the oldest message that is kept; what comes before has grown too old."""
+    last: int
+    """Sequence of the newest message; `first` - 1 where the log is empty."""
+
+
 def partition_of(device_id: str, partitions: int) -> int:
     """The partition that holds a device: stable over processes, versions and machines."""
     return int.from_bytes(blake2b(device_id.encode(), digest_size=8).digest(), "big") % partitions

@@ -1,6 +1,6 @@
 """The back-test: rules over recorded readings, through the engine that runs live."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,21 +70,41 @@ def prepare(
     recording = read_readings(readings_path, layout)
     documents = read_documents(rules) if isinstance(rules, Path) else []
     devices = read_devices(devices_path) if devices_path is not None else devices_in(documents)
-    vocabulary = _vocabulary(recording, devices, documents)
     if isinstance(rules, Path):
-        loaded = rules_from(documents, vocabulary)
-        if not loaded:
-            raise SourceError("no rule in here", cure="write a document with kind: rule", file=str(rules))
-        raise_all(list(_products_missing(documents)))
-    else:
-        loaded = list(rules)
-        for rule in loaded:
-            vocabulary.check(rule)
+        return assemble(documents, recording, devices, file=str(rules))
+    return assemble(rules, recording, devices)
+
+
+def assemble(
+    rules: Sequence[Document | Rule], recording: Recording, devices: Sequence[DeviceChanged], *, file: str = ""
+) -> Trial:
+    """A trial of rules, or of the rules among documents, over what was read already; raises as `backtest` does.
+
+    `file`: where they come from, for errors.
+    """
+    documents = [one for one in rules if isinstance(one, Document)]
+    loaded = [one for one in rules if isinstance(one, Rule)]
+    vocabulary = _vocabulary(recording, devices, documents)
+    for rule in loaded:
+        vocabulary.check(rule)
+    loaded += rules_from(documents, vocabulary)
+    if not loaded and (documents or file):
+        raise SourceError("no rule in here", cure="write a document with kind: rule", file=file)
+    raise_all(list(_products_missing(documents)))
     return Trial(tuple(loaded), recording, tuple(devices))
 
 
-def run(trial: Trial, *, rows_per_batch: int = ROWS_PER_BATCH, tally: bool = False) -> Outcome:
-    """Evaluate; nothing is read or written. `tally` also counts what each rule saw, for `rules.explain`."""
+def run(
+    trial: Trial,
+    *,
+    rows_per_batch: int = ROWS_PER_BATCH,
+    tally: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Outcome:
+    """Evaluate; nothing is read or written. `tally` also counts what each rule saw, for `rules.explain`.
+
+    `progress` is told after each batch how many samples are done; what it raises ends the run.
+    """
     state = new_state()
     state.kinds.update(trial.recording.kinds)
     observe(state, trial.devices)
@@ -101,6 +121,8 @@ def run(trial: Trial, *, rows_per_batch: int = ROWS_PER_BATCH, tally: bool = Fal
     for batch in batches(trial.recording, slots, ticks=ticks, rows=rows_per_batch):
         samples += len(batch.rows)
         found += observe_batch(state, batch)
+        if progress is not None:
+            progress(samples)
     found += flush(state)
     found.sort(key=lambda one: (one.at, one.rule, one.device_id, one.episode))
     tallies = {one.rule.name: one.tally for one in detectors if one.tally is not None}

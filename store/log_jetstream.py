@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,9 +15,9 @@ from nats.js.api import DiscardPolicy, Header, RetentionPolicy, StorageType, Str
 from nats.js.errors import BadRequestError, NotFoundError
 
 from domain.clock import to_ms
-from domain.errors import TooLargeForLog
+from domain.errors import LogUnavailable, TooLargeForLog
 from domain.intake import RawUplink
-from domain.telemetry import LogBatch, LogEntry, Tick, Uplink
+from domain.telemetry import LogBatch, LogEntry, LogExtent, Tick, Uplink
 from store.codec import chunks, decode
 from store.log_feed import Feed
 from store.nats_client import NatsClient
@@ -29,6 +30,8 @@ _GIB = 1024**3
 _OVERHEAD = 1024
 """Room for a message's headers within the server's payload limit."""
 _STREAM_IN_USE = 10058
+_SHORT = 4096
+"""So few messages are read through quicker than a place among them is searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +106,30 @@ class JetStreamLog:
         """The newest sequence of the partition, 0 if it is empty."""
         return self._newest(READINGS, f"readings.{partition}")
 
-    def readings_of(self, device_id: str, partition: int, since: datetime) -> Iterator[Uplink]:
-        """What the device sent since then (by receive time), up to now. A scan: for charts and evidence."""
-        since_ms = to_ms(since)
-        for batch in self.since(partition, since_ms, up_to=self.end(partition)):
+    def extent(self) -> LogExtent:
+        """What the whole log holds."""
+
+        async def work() -> LogExtent:
+            info = await self._client.js.stream_info(READINGS)
+            created = info.created.isoformat() if info.created else ""
+            return LogExtent(created, info.state.first_seq, info.state.last_seq)
+
+        return self._client.call(work)
+
+    def readings_of(
+        self, device_id: str, partition: int, since: datetime, *, after: int = 0, patience_s: float = 60.0
+    ) -> Iterator[Uplink]:
+        """What the device sent since then (by receive time) and after sequence `after`, up to now, in order of arrival.
+
+        A scan: for charts and evidence. Raises LogUnavailable, also when it took longer than `patience_s`.
+        """
+        since_ms, last = to_ms(since), self.end(partition)
+        if last - after > _SHORT:
+            after = max(after, self._before(partition, since_ms, last))
+        deadline = time.monotonic() + patience_s
+        for batch in self._stretch(partition, after, last):
+            if time.monotonic() > deadline:
+                raise LogUnavailable(f"too much to look through: {last - batch.sequence} messages more")
             for entry in batch.entries:
                 if isinstance(entry, Uplink) and entry.device_id == device_id and entry.received_at >= since_ms:
                     yield entry
@@ -114,7 +137,9 @@ class JetStreamLog:
     def since(self, partition: int, since_ms: int, *, up_to: int) -> Iterator[LogBatch]:
         """Messages up to sequence `up_to`, oldest first, from the last one on that lies before all received since
         `since_ms`, or from where the log begins. Raises LogUnavailable."""
-        after = self._before(partition, since_ms, up_to)
+        yield from self._stretch(partition, self._before(partition, since_ms, up_to), up_to)
+
+    def _stretch(self, partition: int, after: int, up_to: int) -> Iterator[LogBatch]:
         feed = self._feed(partition, after)
         try:
             while after < up_to:

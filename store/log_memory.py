@@ -9,7 +9,7 @@ from datetime import datetime
 from domain.clock import to_ms
 from domain.errors import LogUnavailable, TooLargeForLog
 from domain.intake import RawUplink
-from domain.telemetry import LogBatch, LogEntry, Uplink
+from domain.telemetry import LogBatch, LogEntry, LogExtent, Uplink
 from store.codec import chunks, decode, encode
 
 
@@ -64,12 +64,23 @@ class MemoryLog:
             messages = self._messages[partition]
             return messages[-1][0] if messages else 0
 
-    def readings_of(self, device_id: str, partition: int, since: datetime) -> Iterator[Uplink]:
+    def extent(self) -> LogExtent:
+        """As `JetStreamLog.extent`."""
+        with self._changed:
+            self._check()
+            return LogExtent(f"memory-{id(self)}", 1, self._newest)
+
+    def readings_of(
+        self, device_id: str, partition: int, since: datetime, *, after: int = 0, patience_s: float = 60.0
+    ) -> Iterator[Uplink]:
         """As `JetStreamLog.readings_of`."""
         with self._changed:
             self._check()
-            messages = list(self._messages[partition])
-        for _, data in messages:
+            messages = [data for sequence, data in self._messages[partition] if sequence > after]
+        deadline = time.monotonic() + patience_s
+        for data in messages:
+            if time.monotonic() > deadline:
+                raise LogUnavailable("too much to look through")
             for entry in decode(data):
                 if isinstance(entry, Uplink) and entry.device_id == device_id and entry.received_at >= to_ms(since):
                     yield entry

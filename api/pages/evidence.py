@@ -16,7 +16,7 @@ from api.views import times
 from api.views.chart import Chart, draw, limit_of
 from api.views.phrases import number, said
 from domain.clock import from_ms, to_ms
-from domain.errors import LogUnavailable
+from domain.errors import HistoryUnavailable
 from store.notes import in_force
 from store.tables import Device, Fault, Product
 
@@ -92,12 +92,12 @@ def metrics_in(evidence: Mapping[str, Any], declared: Mapping[str, Any]) -> list
 def svg(
     house: Services, evidence: Evidence, *, zone: ZoneInfo, now: datetime, language: str = "en", height: int = 120
 ) -> Chart | None:
-    """The chart as coordinates; None where there is nothing to draw, or the log does not answer now."""
+    """The chart as coordinates; None where there is nothing to draw, or the history does not answer now."""
     if evidence.metric is None:
         return None
     try:
         found = history.series(house, evidence.device_id, [evidence.metric], since=evidence.since, until=evidence.until)
-    except LogUnavailable as exc:
+    except HistoryUnavailable as exc:
         log.warning("no chart", device_id=evidence.device_id, detail=str(exc))
         return None
     began = times.at(evidence.onset, zone, now=now, language=language)

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
+import polars as pl
 from fastapi import APIRouter, Query, Response, status
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,10 +13,10 @@ from api.paging import Page, Wanted, page_of
 from api.routes.raw import RawBytes, takes_yaml
 from api.schemas.declared import MuteIn
 from api.schemas.desk import CommandIn
-from api.schemas.things import CommandOut, DeviceDetail, ReadingsOut, device_fields
+from api.schemas.things import CommandOut, DeviceDetail, ManyReadingsOut, ReadingsOut, device_fields
 from api.services import House
-from api.thinning import thin
-from domain.clock import from_ms
+from api.thinning import pairs, thinned
+from domain.clock import from_ms, iso
 from domain.errors import NotFound, SourceError
 from domain.faults import TransitionState
 from store.tables import Command, Device, DeviceValue, Fault, Ticket
@@ -32,23 +33,33 @@ def read_device(device_id: str, house: House) -> Any:
         return _detail(session, _device(session, device_id))
 
 
-@router.get("/readings", response_model=ReadingsOut, summary="History of one metric, thinned without losing extremes")
+@router.get(
+    "/readings",
+    response_model=ReadingsOut | ManyReadingsOut,
+    summary="History of one metric, or of several, thinned without losing extremes",
+)
 def readings(
     device_id: str,
     house: House,
     *,
-    metric: str,
+    metric: Annotated[
+        list[str], Query(min_length=1, max_length=50, description="Once: one series. Several times: `series`, one each")
+    ],
     since: Annotated[datetime | None, Query(alias="from", description="ISO 8601; default: a day before `to`")] = None,
     until: Annotated[datetime | None, Query(alias="to", description="ISO 8601; default: now")] = None,
-    max_points: Annotated[int, Query(ge=2, le=100_000)] = 1000,
+    max_points: Annotated[int, Query(ge=2, le=100_000, description="of each series; extremes stay from 4 on")] = 1000,
 ) -> Any:
+    """Event times in [from, to]; what was received in the last minute is in it. The same reading twice counts once."""
     with house.database.read() as session:
         _device(session, device_id)
     end = _aware(until, "to") or house.clock.now()
     start = _aware(since, "from") or end - DEFAULT_SPAN
-    points = history.series(house, device_id, [metric], since=start, until=end).get(metric, [])
-    items = [{"ts": from_ms(at), "value": value} for at, value in thin(points, max_points)]
-    return {"device_id": device_id, "metric": metric, "items": items, "total": len(points)}
+    if start > end:
+        raise SourceError(f"{iso(start)} is after {iso(end)}", cure="give a time before `to`", key="from")
+    found = history.read(house, device_id, metric, since=start, until=end)
+    shown = [_series(name, found.series.get(name), max_points) for name in dict.fromkeys(metric)]
+    about = {"device_id": device_id, "complete": found.complete}
+    return about | (shown[0] if len(shown) == 1 else {"series": shown})
 
 
 @router.get("/commands", response_model=Page[CommandOut], summary="List a device's commands with their outcome")
@@ -125,6 +136,12 @@ def _detail(session: Session, device: Device) -> dict[str, Any]:
         "values": {row.metric: {"value": row.value["v"], "event_time": row.event_time} for row in values},
         "open_faults": session.scalars(firing.order_by(Fault.id)).all(),
     }
+
+
+def _series(metric: str, points: pl.DataFrame | None, max_points: int) -> dict[str, Any]:
+    kept = pairs(thinned(points, max_points)) if points is not None else []
+    items = [{"ts": from_ms(at), "value": value} for at, value in kept]
+    return {"metric": metric, "items": items, "total": points.height if points is not None else 0}
 
 
 def _aware(moment: datetime | None, key: str) -> datetime | None:

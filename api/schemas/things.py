@@ -162,14 +162,31 @@ class Point(Shown):
     value: float | bool | str
 
 
-class ReadingsOut(Shown):
-    """The history of one metric, thinned without losing extremes."""
+class SeriesOut(Shown):
+    """The history of one metric, in order of event time, thinned without losing extremes."""
 
-    device_id: str
     metric: str
     items: list[Point]
+    """At most `max_points`: the first, the last, and each stretch's lowest and highest."""
     total: int
     """How many readings there were before thinning."""
+
+
+class ReadingsOut(SeriesOut):
+    """The history of one metric of a device."""
+
+    device_id: str
+    complete: bool
+    """False while the newest readings cannot be read: the reading log is away, or far ahead of the history."""
+
+
+class ManyReadingsOut(Shown):
+    """The history of several metrics of a device, in the order in which they were asked for."""
+
+    device_id: str
+    series: list[SeriesOut]
+    complete: bool
+    """As above."""
 
 
 class DeadLetterOut(Shown):

@@ -25,6 +25,7 @@ def build(house: House) -> Part:
         clock=house.clock,
         signer=house.signer(),
         log=log,
+        history=house.history(),
         admin_token=token,
         public_url=settings.public,
         hand_on=pipeline.hand_on,

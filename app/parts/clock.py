@@ -1,19 +1,45 @@
-"""The clock role: due times in, what is due out; control entries into the log."""
+"""The clock role: due times in, what is due out; control entries into the log; the log into the history."""
 
 import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
 
 from app.clockwork import Clockwork
+from app.historian import LOOK_EVERY_S, WRITE_EVERY_S, Historian
 from app.house import House, Part
+from domain.errors import StoreUnavailable
 
 
 def build(house: House) -> Part:
-    log = house.log()
-    clockwork = Clockwork(
-        house.database, house.clock, log.append, partitions=house.settings.partitions, owner=house.instance
+    log, settings = house.log(), house.settings
+    historian = Historian(
+        house.database,
+        house.clock,
+        log,
+        house.history(),
+        partitions=settings.partitions,
+        owner=house.instance,
+        keep_days=settings.history_days,
     )
+    clockwork = Clockwork(
+        house.database,
+        house.clock,
+        log.append,
+        partitions=settings.partitions,
+        owner=house.instance,
+        tasks=(("history", WRITE_EVERY_S, historian.write), ("upkeep", LOOK_EVERY_S, historian.keep_up)),
+    )
+
+    def report() -> Mapping[str, Any]:
+        ours, theirs = clockwork.report(), historian.report()
+        trouble = "; ".join(found for found in (ours["trouble"], theirs["trouble"]) if found)
+        return {**ours, **theirs, "trouble": trouble or None}
 
     def run(stop: threading.Event) -> None:
         clockwork.run(stop)
+        with suppress(StoreUnavailable):  # then the leases run out
+            historian.close()
         log.close()
 
-    return Part(run, clockwork.report)
+    return Part(run, report)

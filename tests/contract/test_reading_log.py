@@ -145,6 +145,27 @@ def test_what_came_since_a_time_is_read_up_to_a_place(log: MemoryLog | JetStream
     assert list(log.since(5, 0, up_to=ends[-1])) == []
 
 
+def test_readings_of_a_device_after_a_place_in_the_log(log: MemoryLog | JetStreamLog) -> None:
+    places = [log.append({0: [uplink("a", n)]}, msg_id=f"n{n}")[0] for n in range(5)]
+    assert [u.received_at for u in log.readings_of("a", 0, from_ms(0), after=places[2])] == [3, 4]
+    assert list(log.readings_of("a", 0, from_ms(0), after=places[4])) == []
+
+
+def test_a_reader_who_cannot_wait_is_told_that_there_is_more(log: MemoryLog | JetStreamLog) -> None:
+    log.append({0: [uplink("a", 1)]}, msg_id="1")
+    with pytest.raises(LogUnavailable, match="too much to look through"):
+        list(log.readings_of("a", 0, from_ms(0), patience_s=-1))
+
+
+def test_the_extent_names_the_log_and_its_newest_message(log: MemoryLog | JetStreamLog) -> None:
+    before = log.extent()
+    (sequence,) = log.append({3: [uplink("a", 1)]}, msg_id="1").values()
+    after = log.extent()
+    assert after.last == sequence == before.last + 1
+    assert after.identity == before.identity != ""
+    assert after.first <= after.last
+
+
 def test_what_unknown_devices_sent_is_kept_once_and_forgotten_when_taken(log: MemoryLog | JetStreamLog) -> None:
     first = [RawUplink("devices/d.*>/telemetry", bytes([n]), n) for n in range(5)]
     for _ in range(2):

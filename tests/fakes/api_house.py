@@ -21,6 +21,7 @@ from domain.people import Recipient
 from rules.documents import parse_documents
 from store import outbox
 from store.database import Database
+from store.history import History
 from store.log_memory import MemoryLog
 from store.tables import Base
 
@@ -99,6 +100,7 @@ class House:
         Base.metadata.create_all(self.database.engine)
         self.clock = FakeClock(START)
         self.log = MemoryLog()
+        self.history = History(str(folder / "history"))
         self.status: dict[str, Any] = {"ready": True, "trouble": [], "roles": [], "partitions": [], "services": {}}
         self.signer = LinkSigner(b"key", public_url)
         self.services = Services(
@@ -106,6 +108,7 @@ class House:
             clock=self.clock,
             signer=self.signer,
             log=self.log,
+            history=self.history,
             admin_token=TOKEN,
             public_url=public_url,
             hand_on=hand_on,

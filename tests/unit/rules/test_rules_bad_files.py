@@ -77,7 +77,7 @@ def test_the_same_files_mended_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert run(monkeypatch, tmp_path, tmp_path / "rules.yaml") == 0
 
 
-@pytest.mark.parametrize("line", ["title: {fr: Trop chaud}", "clear: 'FALSE'", "when: x = NULL"])
+@pytest.mark.parametrize("line", ["title: {fr: Trop chaud}", "when: x = NULL"])
 def test_a_rule_that_is_in_force_already_is_not_refused_for_making_no_sense(line: str) -> None:
     text = f"kind: rule\nname: hot\n{line}\n" + ("" if line.startswith("when") else "when: x > 1\n")
     (document,) = parse_documents(text)
