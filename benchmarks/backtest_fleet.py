@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/backtest_fleet.py [--readings 10000000] [--devices 2000] [--single 1000000]
 
 Fleet: ten metrics a sample, so a tenth as many samples as readings, and 100 rules of which 20 look back over a window.
-Single: one metric of one device every ten seconds, and ten rules with a window signal each. Both from CSV to transitions,
-each in a process of its own; the floor only decodes the same file. Prints one JSON object a part.
+Single: one metric of one device every ten seconds, and ten rules with a window signal each. Both from CSV to
+transitions, each in a process of its own; the floor only decodes the same file. Prints one JSON object a part.
 """
 
 import argparse

@@ -12,6 +12,7 @@ counts all threads of the process and hardly minds the neighbours.
 import argparse
 import gc
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -123,7 +124,7 @@ def against_the_floor(devices: int, passes: int) -> dict[str, Any]:
 
 
 def per_op(devices: int) -> list[dict[str, Any]]:
-    """What one signal adds to one rule on one metric: time a sample, and bytes a device of which 30 minutes are known."""
+    """What one signal adds to one rule on one metric: time a sample, bytes a device of which 30 minutes are known."""
     missing = FORMS.keys() - OPS.keys()
     if missing:
         raise SystemExit(f"no example of {', '.join(sorted(missing))} in OPS: the table must show every op")
@@ -254,7 +255,9 @@ def main() -> None:
             "ops": lambda: per_op(min(given.devices, 20_000)),
             "memory": lambda: memory(given.memory_devices),
         }[given.part]
-        print(json.dumps({"found": run(), "peak_mib": round(psutil.Process().memory_info().rss / 2**20)}))
+        print(
+            json.dumps({"found": run(), "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)})
+        )
         return
     done = {part: apart(part, given) for part in ("floor", "ops", "memory")}
     show({part: one["found"] for part, one in done.items()})

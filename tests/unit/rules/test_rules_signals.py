@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.signals import folds, ranks
 from rules.segments import bound
+from rules.signals import folds, ranks
 from rules.signals.history import Window, chunks
 from tests.unit.rules.engine_story import reads, rule, told
 
