@@ -63,8 +63,8 @@ class Request:
 def print_backtest(request: Request) -> int:
     """Run it and print transitions (`as_json`), a table, or a report; draw and explain as asked."""
     _check(request)
-    trial, more = _read(request)
     with _progress() as told:
+        trial, more = _read(request)
         outcome = run(trial, tally=request.explain, progress=told)
         other = run(more.other, progress=told) if more.other is not None else None
     console = _console()

@@ -5,7 +5,7 @@ APScheduler only ticks: due times are rows.
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -25,6 +25,8 @@ CONTROL_LEASE_S = 60.0
 """Longer than one round of draining takes."""
 EVENTS_KEPT = timedelta(days=7)
 RETRY_AFTER = timedelta(minutes=5)
+DAILY = ("firmware",)
+"""Kinds of appointments that come each day."""
 
 _OUTAGES = {StoreUnavailable: "database", LogUnavailable: "reading log", HistoryUnavailable: "telemetry history"}
 
@@ -63,7 +65,10 @@ class Clockwork:
             ("prune", PRUNE_EVERY_S, self.prune),
             *self._tasks,
         ):
-            scheduler.add_job(self._guarded, "interval", seconds=seconds, args=(name, work), id=name)
+            at_once = datetime.now(UTC)
+            scheduler.add_job(
+                self._guarded, "interval", seconds=seconds, args=(name, work), id=name, next_run_time=at_once
+            )
         scheduler.start()
         stop.wait()
         scheduler.shutdown(wait=True)
@@ -101,8 +106,10 @@ class Clockwork:
         control.drain(self._waiting, self._append, self._published, partitions=self._partitions)
 
     def prune(self) -> None:
-        """Forget old events of the feed."""
+        """Forget old events of the feed; see that what is done daily has its appointment."""
         with self._database.write() as session:
+            for kind in DAILY:
+                due.ensure(session, kind, "daily", at=self._clock.now())
             session.execute(delete(Event).where(Event.at < self._clock.now() - EVENTS_KEPT))
 
     def _waiting(self) -> list[Waiting]:

@@ -17,7 +17,7 @@ import polars as pl
 from domain.clock import to_ms
 from domain.telemetry import LogBatch, Sample, Uplink, partition_of
 from store.history import History, Source
-from store.history_rows import COLUMNS, RowBuilder, moment, slice_name
+from store.history_rows import COLUMNS, RowBuilder, moment
 from store.history_upkeep import keep_up
 
 DAY = datetime(2026, 3, 3, tzinfo=UTC)
@@ -97,7 +97,7 @@ def decoding() -> float:
     """Seconds per row to turn decoded log messages into rows."""
     samples = tuple(Sample(n, {f"m{k}": float(k) for k in range(METRICS)}) for n in range(10))
     entries = tuple(Uplink(f"device-{n}", 0, samples) for n in range(200))
-    builder = RowBuilder(slice_name(0, PARTITIONS))
+    builder = RowBuilder(PARTITIONS)
 
     def work() -> None:
         for sequence in range(5):

@@ -110,6 +110,8 @@ class Refusal(StrEnum):
     NEVER_TOLD = "never_told"
     QUIET_HOURS = "quiet_hours"
     MUTED = "muted"
+    KEPT_BACK = "kept_back"
+    """A wider fault, another that inhibits it, a maintenance window or the hours of its rule."""
     BAD_ADDRESS = "bad_address"
     UNREACHABLE = "unreachable"
     REJECTED = "rejected"

@@ -8,6 +8,7 @@ from typing import Any
 from domain.faults import Severity, Stage
 from domain.messages import Channel, MessageStage, MessageState, Refusal
 from domain.people import Recipient
+from domain.quiet import Quiet
 
 Words = Mapping[str, str]
 """A phrase by language: {"en": …, "fr": …}."""
@@ -37,6 +38,8 @@ class Brief:
     still_firing: bool = True
     """Whether a fault of the ticket is still firing or recovering (True for a ticket without a fault)."""
     muted: bool = False
+    quiet: Quiet | None = None
+    """Why nobody may act on the ticket now: a storm, an inhibition, a window or hours."""
     evidence_age_s: float = 0.0
     """How old the sample that fired was when it was received."""
     max_evidence_age_s: float = 3600.0

@@ -57,6 +57,12 @@ class TicketCause(StrEnum):
     FAULT = "fault"
     CUSTOMER = "customer"
     AGENT = "agent"
+    STORM = "storm"
+    """Faults of many devices that have something in common."""
+    FLEET = "fleet"
+    """Most devices of a product fell silent."""
+    FIRMWARE = "firmware"
+    """A firmware has more faults than the others."""
 
 
 class CommandState(StrEnum):

@@ -50,6 +50,7 @@ Verdict = Hold | Wait | Suppress
 Release = Go | Verdict
 Check = Callable[[Pending, datetime], Verdict | None]
 
+LOOK_AGAIN = timedelta(minutes=15)
 DOUBT_PATIENCE = timedelta(minutes=30)
 """How long good news waits to learn whether the bad news was received."""
 
@@ -123,8 +124,8 @@ def still_true(pending: Pending, now: datetime) -> Verdict | None:
     return None
 
 
-def may_reach_customers(pending: Pending, now: datetime) -> Verdict | None:  # noqa: ARG001
-    """The rule must be live, and the device not muted, for a customer to be told of a fault."""
+def may_reach_customers(pending: Pending, now: datetime) -> Verdict | None:
+    """The rule must be live, and nothing ask for quiet, for a customer to be told of a fault."""
     brief = pending.brief
     if pending.stage not in BAD_NEWS:
         return None
@@ -132,7 +133,12 @@ def may_reach_customers(pending: Pending, now: datetime) -> Verdict | None:  # n
         return Suppress(Refusal.NOT_LIVE, f"the rule is {brief.rule_stage}, so it speaks to no customer")
     if brief.muted:
         return Suppress(Refusal.MUTED, "the device is muted")
-    return None
+    if brief.quiet is None:
+        return None
+    if brief.quiet.until is None:
+        return Suppress(Refusal.KEPT_BACK, brief.quiet.reason)
+    # A window may be lifted before its time: look now and then.
+    return Hold(min(brief.quiet.until, now + LOOK_AGAIN), Refusal.KEPT_BACK, brief.quiet.reason)
 
 
 def evidence_fresh(pending: Pending, now: datetime) -> Verdict | None:  # noqa: ARG001

@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.errors import SourceError
 from domain.faults import Severity, Stage
+from rules.action_fields import read_active, read_inhibits, read_storm
 from rules.documents import Document, plain, raise_all, read_documents
 from rules.fields import Fields
 from rules.grammar import suggest
@@ -35,7 +36,7 @@ _FOREIGN = "scenario"
 RULE_KEYS = (
     "kind", "name", "product", "applies_to", "family", "title", "severity", "signals", "when", "clear", "for",
     "keep_firing_for", "count", "missing", "max_gap", "join_within", "lateness", "max_evidence_age", "hold", "flapping",
-    "stage", "playbook", "says",
+    "stage", "playbook", "says", "storm", "inhibits", "active",
 )  # fmt: skip
 
 
@@ -137,6 +138,9 @@ def _rule(fields: Fields, version: int) -> Rule:
         max_evidence_age_ms=fields.span("max_evidence_age", default=3_600_000),
         hold_ms=fields.span("hold", default=60_000),
         flapping=_flapping(fields),
+        storm=read_storm(fields),
+        inhibits=read_inhibits(fields, name),
+        active=read_active(fields),
         stage=fields.choice("stage", Stage),
         playbook=fields.text("playbook"),
         version=version,

@@ -64,6 +64,46 @@ class Flapping:
 
 
 @dataclass(frozen=True, slots=True)
+class Storm:
+    """When faults of many devices are one: what they must have in common, and how many it takes."""
+
+    by: tuple[str, ...] = ("gateway", "site", "firmware")
+    devices: int = 5
+    share: float = 0.2
+    """Of the devices that have it in common."""
+    silent: float = 0.5
+    """Of the devices heard within a day: where more are silent, silence is the fleet's and no device's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """When a rule may act, on the site's wall clock; `end` before `start` is on the next day."""
+
+    days: tuple[int, ...]
+    """On which they begin; Monday is 0."""
+    start: str
+    """HH:MM"""
+    end: str
+    """HH:MM, 24:00 included."""
+
+
+class Reach(StrEnum):
+    """How far an inhibition goes."""
+
+    DEVICE = "device"
+    BELOW_GATEWAY = "below_gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Inhibits:
+    """While the rule fires, the faults of another rule or family act on nobody."""
+
+    rule: str | None
+    family: str | None
+    on: Reach
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One version of one rule. Expressions are kept as text: `rules.expressions.parse` makes something of them."""
 
@@ -90,6 +130,10 @@ class Rule:
     max_evidence_age_ms: int = 3_600_000
     hold_ms: int = 60_000
     flapping: Flapping | None = None
+    storm: Storm = field(default_factory=Storm)
+    inhibits: tuple[Inhibits, ...] = ()
+    active: tuple[Hours, ...] = ()
+    """None: always."""
     stage: Stage | None = None
     """None when the file does not say: live in a back-test, draft when applied."""
     playbook: str | None = None

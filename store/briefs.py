@@ -1,5 +1,6 @@
 """What a message is decided on and written from, read afresh from the rows at the moment of its release."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from domain.links import LinkSigner, Purpose
 from domain.messages import BAD_NEWS, REACHED, Channel, MessageStage, MessageState, RecipientKind
 from domain.outbox import Brief
 from domain.people import Recipient
+from domain.quiet import Quiet
 from domain.tickets import OPEN_STATES, VisitState
 from store import people
 from store.tables import (
@@ -38,12 +40,21 @@ _GOOD_NEWS = (MessageStage.RESOLVED, MessageStage.FALSE_ALARM)
 _UNDER_WAY = (VisitState.OFFERED, VisitState.ACCEPTED, VisitState.EN_ROUTE, VisitState.ON_SITE, VisitState.PAUSED)
 
 
+QuietOf = Callable[[Session, Ticket, datetime], Quiet | None]
+"""Why nobody may act on a ticket at a time; `tickets` knows, and `app` hands it in."""
+
+
+def never_quiet(session: Session, ticket: Ticket, now: datetime) -> None:
+    """For a house without a desk: there is nothing that asks for quiet but a mute of the device."""
+
+
 @dataclass(frozen=True, slots=True)
 class BriefWriter:
     """Writes briefs: the rows as they are now, links signed by `signer`, `dispatcher` as the settings name them."""
 
     signer: LinkSigner
     dispatcher: Recipient
+    quiet: QuietOf = never_quiet
 
     def write(self, session: Session, message: Message, *, now: datetime) -> Brief:
         """The facts of `message`."""
@@ -62,6 +73,7 @@ class BriefWriter:
             noun=(product.noun or product.title) if product else {},
             severity=Severity(ticket.severity),
             muted=bool(device and device.muted_until and device.muted_until > now),
+            quiet=self.quiet(session, ticket, now),
             opening_state=MessageState(opening.state) if opening else None,
             opening_channel=Channel(opening.channel) if opening and opening.channel else None,
             first_contact=not session.scalar(_reached_before(message)),
@@ -127,7 +139,7 @@ def _fault_facts(session: Session, ticket: Ticket) -> dict[str, Any]:
 
 
 def _age_s(fault: Fault) -> float:
-    return max(0.0, (fault.received_at - fault.fired_at).total_seconds())
+    return max(0.0, (fault.received_at - fault.fired_at).total_seconds(), fault.late_evidence_s or 0.0)
 
 
 def _visit(session: Session, message: Message) -> Visit | None:

@@ -7,12 +7,18 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from store.tables import Due
+from store.upsert import insert_once
 
 
 def schedule(session: Session, kind: str, ref: object, *, at: datetime, **detail: Any) -> None:
     """Do `kind` for `ref` at `at`; replaces an earlier appointment of the same kind and ref."""
     cancel(session, kind, ref)
     session.add(Due(kind=kind, ref=str(ref), due_at=at, detail=detail))
+
+
+def ensure(session: Session, kind: str, ref: object, *, at: datetime) -> None:
+    """Do `kind` for `ref` at `at`, unless there is such an appointment already."""
+    insert_once(session, Due, kind=kind, ref=str(ref), due_at=at, detail={})
 
 
 def cancel(session: Session, kind: str, ref: object) -> None:

@@ -59,8 +59,9 @@ def delta_schema() -> Schema:
 class RowBuilder:
     """Collects the readings of log messages of one partition, column by column."""
 
-    def __init__(self, slice_: str) -> None:
-        self._slice = slice_
+    def __init__(self, partitions: int) -> None:
+        """`partitions`: how many the log has now."""
+        self._partitions = partitions
         self._columns: dict[str, list[Value | int | bool | None]] = {}
         self.clear()
 
@@ -84,10 +85,18 @@ class RowBuilder:
         frame = pl.DataFrame(self._columns, schema=types)
         return (
             frame.with_columns(moment(pl.col(name)) for name in sorted(times))
-            .with_columns(pl.lit(self._slice).alias("slice"), pl.col("received_at").dt.date().alias("day"))
+            .with_columns(self._slices(frame["device_id"]), pl.col("received_at").dt.date().alias("day"))
             .sort("device_id", "metric", "ts")
             .select(*COLUMNS)
         )
+
+    def _slices(self, device_ids: pl.Series) -> pl.Series:
+        """By device, not by the partition that was read: what was written under another number of partitions may lie
+        in the wrong one.
+        """
+        ids = device_ids.unique()
+        names = [slice_name(partition_of(each, self._partitions), self._partitions) for each in ids]
+        return device_ids.replace_strict(ids, names, return_dtype=pl.String).alias("slice")
 
     def _add(self, uplink: Uplink, sequence: int, entry: int) -> None:
         columns = self._columns
@@ -112,7 +121,7 @@ def rows_of(uplinks: Iterable[Uplink]) -> pl.DataFrame:
 
     Their places in the log are not known; they count as later than all that is in the history.
     """
-    builder = RowBuilder("")
+    builder = RowBuilder(1)
     builder.add(LogBatch(2**62, tuple(uplinks)))
     return builder.rows().sort(ARRIVAL)
 

@@ -58,7 +58,7 @@ class HistoryWriter:
         self._source: Source | None = None
         self._committed = self._read = 0
         self._appended_at = 0.0
-        self._builder = RowBuilder("")
+        self._builder = RowBuilder(partitions)
 
     def step(self) -> None:
         """Read what has come; append when there are `ROWS` or `EVERY_S` seconds have passed.
@@ -111,7 +111,7 @@ class HistoryWriter:
                 after=self._committed,
                 before=extent.first,
             )
-        self._builder = RowBuilder(source.slice)
+        self._builder.clear()
         self._source, self._appended_at = source, self._monotonic()
         return source
 

@@ -13,6 +13,7 @@ from domain.intake import DeadLetter, Heard
 from domain.telemetry import DeviceChanged, Value
 from store import control, events
 from store.database import Database
+from store.firmware import note_firmware
 from store.tables import DeadLetter as DeadLetterRow
 from store.tables import Device, DeviceValue
 
@@ -100,7 +101,7 @@ def _write_heard(session: Session, heard: Mapping[str, Heard], *, now: datetime)
     told = [device_id for device_id in known if heard[device_id].presence is not None or heard[device_id].reported]
     for row in session.scalars(select(Device).where(Device.id.in_(told)).with_for_update()):
         _write_presence(session, row, heard[row.id], now=now)
-        _write_reported(session, row, heard[row.id])
+        _write_reported(session, row, heard[row.id], now=now)
 
 
 def _write_values(session: Session, heard: Mapping[str, Heard]) -> None:
@@ -129,7 +130,7 @@ def _write_presence(session: Session, row: Device, entry: Heard, *, now: datetim
         events.publish(session, "device.presence", at=now, device_id=row.id, presence=entry.presence)
 
 
-def _write_reported(session: Session, row: Device, entry: Heard) -> None:
+def _write_reported(session: Session, row: Device, entry: Heard, *, now: datetime) -> None:
     reported = {**(row.reported or {}), **entry.reported}
     if reported == row.reported:
         return
@@ -137,6 +138,7 @@ def _write_reported(session: Session, row: Device, entry: Heard) -> None:
     row.reported = reported
     after = changed(row)
     if before != after:
+        note_firmware(session, after, at=now)
         control.enqueue(session, after, device_id=row.id)
 
 

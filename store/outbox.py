@@ -30,7 +30,7 @@ from domain.outbox import Content, Pending, Receipt
 from domain.people import DISPATCHER_ID, Recipient
 from domain.tickets import Announce
 from store import deliveries, events, timeline
-from store.briefs import BriefWriter
+from store.briefs import BriefWriter, QuietOf, never_quiet
 from store.database import Database
 from store.locking import locked
 from store.tables import Message, Meta, RuleVersion, Ticket, TimelineEntry
@@ -96,6 +96,8 @@ def _recipient_id(ticket: Ticket, announce: Announce, *, kind: RecipientKind) ->
 def _not_before(session: Session, ticket: Ticket, stage: MessageStage, *, now: datetime) -> datetime:
     if stage not in OPENINGS or ticket.rule is None:
         return now
+    if ticket.held_until is not None:
+        return max(now, ticket.held_until)
     version = session.get(RuleVersion, (ticket.rule, ticket.rule_version))
     hold = timedelta(seconds=version.hold_s if version else 0.0)
     # A remote try has taken its time already: a storm would have been seen.
@@ -138,10 +140,11 @@ class SqlOutbox:
         dispatcher: Recipient,
         owner: str,
         *,
+        quiet: QuietOf = never_quiet,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._database, self._clock, self._owner, self._wall = database, clock, owner, wall
-        self._briefs = BriefWriter(signer, dispatcher)
+        self._briefs = BriefWriter(signer, dispatcher, quiet)
 
     def paused(self) -> bool:
         """Whether an operator has stopped all sending."""

@@ -13,8 +13,10 @@ from domain.tickets import Effect, TicketCause, TicketState, VisitWanted, WorkOr
 from store import due, timeline
 from store.locking import locked
 from store.tables import Device, Fault, RuleVersion, Ticket, WorkOrder
+from tickets import inhibition, quiet
+from tickets.correlator import hold
 from tickets.faults import SURFACING, fresh_of_ticket, record_end, record_firing, record_flapping, stage_of, version_of
-from tickets.lifecycle import find_ticket, is_open, muted_until, open_new, open_with_key, playbook_of, reopen, tell
+from tickets.lifecycle import find_ticket, is_open, open_new, open_with_key, playbook_of, reopen, tell
 from tickets.recovery import on_fault_end
 from tickets.steps import plan_lasting_visit, retell, start, tried_command
 from tickets.told import again, announce_opening, told
@@ -50,7 +52,10 @@ def on_transition(
         case TransitionState.FIRING:
             stage = stage or stage_of(session, transition.rule)
             fault = record_firing(session, transition, stage=stage, now=now)
-            return surface(session, fault, now=now) if fault else []
+            if fault is None:
+                return []
+            inhibition.fired(session, fault, now=now)
+            return surface(session, fault, now=now)
         case TransitionState.RESOLVED:
             return _ended(session, transition, now=now)
         case TransitionState.FLAPPING:
@@ -58,13 +63,15 @@ def on_transition(
 
 
 def surface(session: Session, fault: Fault, *, now: datetime) -> list[Effect]:
-    """Bring a firing fault before people, unless its rule, its age or a mute keeps it in the record."""
+    """Bring a firing fault before people, unless its rule, its age or something that asks for quiet keeps it back."""
     if fault.superseded or fault.stage not in SURFACING:
         return []
     version = version_of(session, fault)
     family = version.family if version else fault.rule
     ticket = open_with_key(session, fault.device_id, family)
-    if ticket is None and muted_until(session, fault.device_id, now=now):
+    kept = quiet.of_fault(session, fault, now) or (ticket is None and quiet.of_device(session, fault.device_id, now))
+    if kept:
+        quiet.keep_back(session, fault, kept)
         return []
     last = _last_with_key(session, fault.device_id, family) if ticket is None else None
     ended_at = (last.resolved_at or last.closed_at) if last else None
@@ -74,6 +81,20 @@ def surface(session: Session, fault: Fault, *, now: datetime) -> list[Effect]:
     if last is not None and placement is Placement.REOPEN:
         return _relapse(session, last, fault, version, now=now)
     return _open(session, fault, version, family=family, now=now)
+
+
+def on_quiet_end(session: Session, fault_id: int, *, now: datetime) -> list[Effect]:
+    """What kept the fault from people may be over: if it still fires, they hear of it now."""
+    fault = session.get(Fault, fault_id)
+    if fault is None or fault.state != TransitionState.FIRING:
+        return []
+    if fault.ticket_id is None:
+        quiet.freshen(session, fault, now=now)
+        return surface(session, fault, now=now)
+    ticket = find_ticket(session, fault.ticket_id)
+    if not is_open(ticket) or quiet.of_ticket(session, ticket, now):
+        return []
+    return [] if quiet.go_on(session, ticket, now=now) else retell(session, ticket, now=now)
 
 
 def _open(session: Session, fault: Fault, version: RuleVersion | None, *, family: str, now: datetime) -> list[Effect]:
@@ -92,6 +113,7 @@ def _open(session: Session, fault: Fault, version: RuleVersion | None, *, family
         agents_only=fault.stage == Stage.AGENTS_ONLY,
     )
     _adopt(session, ticket, fault, version, now=now)
+    hold(session, ticket, fault, version, now=now)
     return start(session, ticket, now=now)
 
 
@@ -105,6 +127,9 @@ def _attach(
         return _take_over(session, ticket, fault, version, now=now)
     _join(session, ticket, fault, now=now)
     plan_lasting_visit(session, ticket, now=now)
+    if quiet.of_ticket(session, ticket, now):
+        return []
+    quiet.go_on(session, ticket, now=now)
     effects = retell(session, ticket, now=now)
     if healthy and _called_off(session, ticket) and fresh_of_ticket(session, ticket.id):
         effects.append(VisitWanted(ticket.id, playbook_of(session, ticket).visit.skill, f"rule:{fault.rule}"))
@@ -118,7 +143,10 @@ def _take_over(
     by_hand = ticket.rule is None
     ticket.agents_only = fault.stage == Stage.AGENTS_ONLY
     _adopt(session, ticket, fault, version, now=now)
-    return [] if by_hand else start(session, ticket, now=now)
+    if by_hand:
+        return []
+    hold(session, ticket, fault, version, now=now)
+    return start(session, ticket, now=now)
 
 
 def _relapse(
@@ -128,6 +156,7 @@ def _relapse(
     ticket.agents_only = fault.stage == Stage.AGENTS_ONLY
     _raise_severity(session, ticket, fault, now=now)
     _adopt(session, ticket, fault, version, now=now)
+    hold(session, ticket, fault, version, now=now)
     # A remote fix that did not last, or one that came before people were told, is not tried a second time.
     to_people = told(session, ticket).any or tried_command(session, ticket, now=now)
     return start(session, ticket, now=now, at=playbook_of(session, ticket).first_hand() if to_people else 0)
@@ -135,7 +164,10 @@ def _relapse(
 
 def _ended(session: Session, transition: Transition, *, now: datetime) -> list[Effect]:
     fault = record_end(session, transition, now=now)
-    if fault is None or fault.ticket_id is None:
+    if fault is None:
+        return []
+    inhibition.ended(session, fault, now=now)
+    if fault.ticket_id is None:
         return []
     ticket = find_ticket(session, fault.ticket_id)
     cleared = fault.end_reason == EndReason.CLEARED
@@ -149,6 +181,7 @@ def _flapping(session: Session, transition: Transition, *, now: datetime) -> lis
     fault = record_flapping(session, transition, now=now)
     if fault is None:
         return []
+    inhibition.fired(session, fault, now=now)
     if fault.ticket_id is None:
         return surface(session, fault, now=now)
     ticket = find_ticket(session, fault.ticket_id)
@@ -166,7 +199,7 @@ def _flapping(session: Session, transition: Transition, *, now: datetime) -> lis
         return surface(session, fault, now=now)
     ticket.healthy_since = None
     due.cancel(session, "healthy", ticket.id)
-    if not told(session, ticket).reached or muted_until(session, ticket.device_id, now=now):
+    if not told(session, ticket).reached or quiet.of_ticket(session, ticket, now):
         return retell(session, ticket, now=now)
     return announce_opening(session, ticket, MessageStage.UNSTABLE, now=now, occurrence=again(ticket))
 
@@ -181,7 +214,7 @@ def _adopt(session: Session, ticket: Ticket, fault: Fault, version: RuleVersion 
 
 
 def _join(session: Session, ticket: Ticket, fault: Fault, *, now: datetime) -> None:
-    fault.ticket_id = ticket.id
+    fault.ticket_id, fault.kept_back = ticket.id, None
     session.flush()
     actor = f"rule:{fault.rule}"
     detail = {"fault_id": fault.id, "rule": fault.rule, "episode": fault.episode}

@@ -11,6 +11,7 @@ from domain.messages import MessageStage
 from domain.tickets import Effect, TicketCause, TicketState, VisitUnneeded, VisitWanted
 from store import events, timeline
 from store.tables import Customer, Device, Fault, Ticket
+from tickets import inhibition
 from tickets.faults import FALSE_ALARM, REAL, firing_of_ticket, of_ticket
 from tickets.lifecycle import (
     end,
@@ -139,6 +140,8 @@ def verdict(session: Session, fault_id: int, judgement: str, *, actor: str, now:
         return []
     fault.verdict, fault.verdict_by = judgement, actor
     session.flush()
+    if judgement == FALSE_ALARM:
+        inhibition.ended(session, fault, now=now)
     body = {"fault_id": fault.id, "verdict": judgement}
     events.publish(session, "fault.verdict", at=now, device_id=fault.device_id, rule=fault.rule, **body)
     if fault.ticket_id is None:

@@ -98,10 +98,10 @@ def version_of(session: Session, fault: Fault) -> RuleVersion | None:
 
 
 def is_stale(session: Session, fault: Fault) -> bool:
-    """Whether its evidence was too old when it came in for anybody to be contacted or any command to be sent."""
+    """Whether its evidence was too old, when it came in or before people, to contact anybody or send a command."""
     version = version_of(session, fault)
     limit_s = version.max_evidence_age_s if version else 3600.0
-    return (fault.received_at - fault.fired_at).total_seconds() > limit_s
+    return max((fault.received_at - fault.fired_at).total_seconds(), fault.late_evidence_s or 0.0) > limit_s
 
 
 def fresh_of_ticket(session: Session, ticket_id: int) -> list[Fault]:

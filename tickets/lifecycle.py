@@ -12,8 +12,8 @@ from domain.faults import Severity
 from domain.tickets import LEGAL_MOVES, OPEN_STATES, TicketCause, TicketState
 from store import due, events, timeline
 from store.locking import locked
-from store.tables import Device, Ticket
 from store.tables import Playbook as PlaybookRow
+from store.tables import Ticket
 from tickets.playbooks import DEFAULT, Playbook, parse_playbook
 
 STEP_WAITS = ("step", "verify", "reply_wait")
@@ -45,13 +45,6 @@ def playbook_of(session: Session, ticket: Ticket) -> Playbook:
     """The playbook that the ticket follows; the default one where its rule names none, or one that is gone."""
     row = session.get(PlaybookRow, ticket.playbook) if ticket.playbook else None
     return parse_playbook(row.body) if row else DEFAULT
-
-
-def muted_until(session: Session, device_id: str, *, now: datetime) -> datetime | None:
-    """When the device's mute ends; None when it is not muted."""
-    device = session.get(Device, device_id)
-    until = device.muted_until if device else None
-    return until if until and now < until else None
 
 
 def open_new(
@@ -106,7 +99,12 @@ def end(session: Session, ticket: Ticket, to: TicketState, *, by: str, actor: st
     shift(session, ticket, to, actor=actor, now=now, reason=reason)
     drop_waits(session, ticket)
     due.cancel(session, "close", ticket.id)
-    ticket.closed_by = by
+    ticket.closed_by, ticket.held = by, False
+    # In a transaction of the clock role's own each: a parent may have hundreds of children.
+    if ticket.parent_id is not None:
+        due.schedule(session, "child_end", ticket.id, at=now)
+    if ticket.scope is not None:
+        due.schedule(session, "parent_end", ticket.id, at=now)
     if to is TicketState.RESOLVED:
         ticket.resolved_at = now
         close_after = timedelta(seconds=playbook_of(session, ticket).close_after_s)

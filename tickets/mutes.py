@@ -14,6 +14,7 @@ from store import due, events, timeline
 from store.locking import locked
 from store.tables import Device, Due, Fault, Ticket
 from tickets.correlation import surface
+from tickets.quiet import freshen
 from tickets.steps import begin, retell
 
 
@@ -45,6 +46,7 @@ def unmute(session: Session, device_id: str, *, now: datetime) -> list[Effect]:
         timeline.note(session, ticket.id, "unmuted", at=now, actor="clock")
         effects += _go_on(session, ticket, now=now)
     for fault in _firing_unseen(session, device_id):
+        freshen(session, fault, now=now)
         effects += surface(session, fault, now=now)
     return effects
 

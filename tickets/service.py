@@ -7,15 +7,17 @@ from sqlalchemy.orm import Session
 
 from domain.tickets import Effect
 from store.tables import Due
-from tickets import recovery, steps
+from tickets import correlator, firmwares, recovery, steps
 from tickets.commanding import check_args, queue_command
 from tickets.commands import on_answer, on_command_outcome, on_timeout
-from tickets.correlation import on_transition
+from tickets.correlation import on_quiet_end, on_transition
 from tickets.desk import assign, comment, move, open_by_hand, verdict
 from tickets.figures import kpis, proactive
+from tickets.firmwares import comparisons
 from tickets.lifecycle import close_when_due
 from tickets.mutes import mute, on_mute_end, unmute
 from tickets.playbooks import Playbook, parse_playbook
+from tickets.quiet import is_muting, look_again, muting_until
 from tickets.replies import on_reply
 
 __all__ = [
@@ -24,9 +26,13 @@ __all__ = [
     "assign",
     "check_args",
     "comment",
+    "comparisons",
+    "is_muting",
     "kpis",
+    "look_again",
     "move",
     "mute",
+    "muting_until",
     "on_answer",
     "on_command_outcome",
     "on_due",
@@ -57,6 +63,16 @@ def _close(session: Session, due: Due, now: datetime) -> list[Effect]:
     return []
 
 
+def _correlate(session: Session, due: Due, now: datetime) -> list[Effect]:
+    correlator.correlate(session, int(due.ref), now=now)
+    return []
+
+
+def _compare_firmwares(session: Session, due: Due, now: datetime) -> list[Effect]:  # noqa: ARG001
+    firmwares.on_day(session, now=now)
+    return []
+
+
 _HANDLERS: dict[str, Handler] = {
     "step": _step,
     "verify": _step,
@@ -66,6 +82,12 @@ _HANDLERS: dict[str, Handler] = {
     "healthy": lambda session, due, now: recovery.on_healthy(session, int(due.ref), now=now),
     "major_visit": lambda session, due, now: steps.on_lasting(session, int(due.ref), now=now),
     "proof": lambda session, due, now: recovery.on_proof_missing(session, int(due.ref), now=now),
+    "storm": _correlate,
+    "child_end": lambda session, due, now: correlator.on_child_end(session, int(due.ref), now=now),
+    "parent_end": lambda session, due, now: correlator.on_parent_end(session, int(due.ref), now=now),
+    "settle": lambda session, due, now: correlator.on_settled(session, int(due.ref), now=now),
+    "firmware": _compare_firmwares,
+    "surface": lambda session, due, now: on_quiet_end(session, int(due.ref), now=now),
     "unmute": lambda session, due, now: on_mute_end(session, due.ref, now=now),
 }
 DUE_KINDS = frozenset(_HANDLERS)

@@ -12,9 +12,10 @@ from domain.messages import MessageStage
 from domain.tickets import CommandState, Effect, TicketState, VisitWanted
 from store import due, timeline
 from store.tables import Command, Ticket
+from tickets import quiet
 from tickets.commanding import queue_command
 from tickets.faults import firing_of_ticket, fresh_of_ticket, of_ticket
-from tickets.lifecycle import find_ticket, is_open, muted_until, playbook_of, shift
+from tickets.lifecycle import find_ticket, is_open, playbook_of, shift
 from tickets.playbooks import CommandStep, MessageStep, Playbook, VerifyStep, VisitStep
 from tickets.told import again, announce_opening, kept_quiet
 
@@ -40,7 +41,7 @@ def advance(session: Session, ticket: Ticket, *, now: datetime, over_verify: boo
 
 
 def begin(session: Session, ticket: Ticket, *, now: datetime) -> list[Effect]:
-    """Do the step that the ticket stands at; later, while the device is muted or telemetry is healthy."""
+    """Do the step that the ticket stands at; later, while it is quiet or telemetry is healthy."""
     if not is_open(ticket) or ticket.agents_only:
         return []
     later = _not_before(session, ticket, now=now)
@@ -193,9 +194,9 @@ def tried_command(session: Session, ticket: Ticket, *, now: datetime) -> str:
 
 def _not_before(session: Session, ticket: Ticket, *, now: datetime) -> datetime | None:
     """When a step that is due now may be done after all; None: now."""
-    until = muted_until(session, ticket.device_id, now=now)
-    if until is not None:
-        return until
+    kept = quiet.of_ticket(session, ticket, now)
+    if kept is not None:
+        return kept.until or quiet.SOMEDAY
     if ticket.healthy_since is None or not of_ticket(session, ticket.id):
         return None
     verdict = ticket.healthy_since + timedelta(seconds=playbook_of(session, ticket).healthy_for_s)

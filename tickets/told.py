@@ -66,7 +66,7 @@ def again(ticket: Ticket) -> str:
 
 
 def kept_quiet(session: Session, ticket: Ticket) -> bool:
-    """Whether the last opening was withheld only because the fault was away, or the device muted, at that moment."""
+    """Whether the last opening was withheld only because the fault was away, or quiet wanted, at that moment."""
     openings = select(Message).where(
         Message.ticket_id == ticket.id,
         Message.recipient_kind == RecipientKind.CUSTOMER,
@@ -79,4 +79,4 @@ def kept_quiet(session: Session, ticket: Ticket) -> bool:
         TimelineEntry.ticket_id == ticket.id, TimelineEntry.kind == f"message_{MessageState.SUPPRESSED}"
     )
     refusals = {detail.get("refusal") for detail in session.scalars(why) if detail.get("message_id") == last.id}
-    return bool(refusals & {Refusal.NO_LONGER_TRUE, Refusal.MUTED})
+    return bool(refusals & {Refusal.NO_LONGER_TRUE, Refusal.MUTED, Refusal.KEPT_BACK})

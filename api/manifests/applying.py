@@ -7,18 +7,18 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from api.errors import source_errors
-from api.manifests.declaration import Applied, Declaration, Outcome, read_model
+from api.manifests.declaration import Applied, Declaration, read_model
+from api.manifests.muting import put_mute
 from api.manifests.references import References
 from api.manifests.rows import put_customer, put_device, put_maker, put_playbook, put_product, put_technician
 from api.manifests.rulebook import put_rule
-from api.schemas.declared import CustomerIn, DeviceIn, MakerIn, MuteManifest, ProductIn, TechnicianIn
+from api.schemas.declared import CustomerIn, DeviceIn, MakerIn, ProductIn, TechnicianIn
+from api.schemas.muting import MuteManifest
 from dispatch.shifts import parse_shifts
 from domain.errors import SourceError
 from rules.documents import Document, Route, raise_all
 from rules.grammar import suggest
 from rules.loader import rule_from_document
-from store.tables import Device
-from tickets import service
 from tickets.playbooks import parse_playbook
 
 ORDER = ("maker", "product", "customer", "technician", "playbook", "device", "rule", "mute")
@@ -118,7 +118,7 @@ _READERS: dict[str, Callable[[Document], Declaration]] = {
     "playbook": _read_playbook,
     "device": _model("device", DeviceIn, "id"),
     "rule": _read_rule,
-    "mute": _model("mute", MuteManifest, "device"),
+    "mute": _model("mute", MuteManifest, "key"),
 }
 
 
@@ -156,7 +156,7 @@ def _write(session: Session, declaration: Declaration, *, now: datetime) -> Appl
         case "rule":
             return put_rule(session, content, now=now)
         case _:
-            outcome = _mute(session, content, now=now)
+            outcome = put_mute(session, content, now=now)
     session.flush()
     return Applied(declaration.kind, declaration.name, outcome)
 
@@ -165,14 +165,3 @@ def _route(key: str) -> Route:
     """`steps[0].command` as the way to it."""
     parts = key.replace("[", ".").replace("]", "").split(".")
     return tuple(int(part) if part.isdigit() else part for part in parts if part)
-
-
-def _mute(session: Session, mute: MuteManifest, *, now: datetime) -> Outcome:
-    device = session.get_one(Device, mute.device)
-    until = mute.end(now)
-    still = device.muted_until is not None and device.muted_until > now
-    if device.muted_reason == mute.reason and (device.muted_until == until or (mute.lasts is not None and still)):
-        return Outcome.UNCHANGED
-    outcome = Outcome.CHANGED if device.muted_until else Outcome.CREATED
-    service.mute(session, mute.device, until=until, reason=mute.reason, now=now)
-    return outcome

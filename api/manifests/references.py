@@ -7,7 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.manifests.declaration import Declaration
-from api.schemas.declared import DeviceIn, MuteManifest, ProductIn
+from api.manifests.muting import nowhere
+from api.schemas.declared import DeviceIn, ProductIn
+from api.schemas.muting import MuteManifest
 from domain.errors import SourceError
 from domain.faults import Stage
 from rules.documents import Document, Route
@@ -27,6 +29,7 @@ _TABLES: Mapping[str, type[Base]] = {
     "customer": Customer,
     "device": Device,
     "playbook": Playbook,
+    "rule": Rule,
 }
 
 
@@ -54,7 +57,10 @@ class References:
                 for index, contact in enumerate(content.contacts):
                     yield from self._missing(document, "customer", contact.customer, ("contacts", index, "customer"))
             case MuteManifest():
-                yield from self._missing(document, "device", content.device, ("device",))
+                for kind in ("device", "product", "rule"):
+                    yield from self._missing(document, kind, getattr(content, kind), (kind,))
+                for problem, cure in nowhere(self._session, content, [*self._declared]):
+                    yield document.error(problem, at=(content.scope,), cure=cure)
             case Checked():
                 yield from self._of_rule(content, document)
             case _ if declaration.kind == "playbook":
@@ -62,6 +68,7 @@ class References:
 
     def _of_rule(self, rule: Checked, document: Document) -> Iterator[SourceError]:
         yield from self._missing(document, "playbook", rule.playbook, ("playbook",))
+        yield from self._inhibited(rule, document)
         if rule.product is None:
             yield document.error("is missing", at=("product",), cure="name the product that the rule watches")
             return
@@ -72,6 +79,19 @@ class References:
             return
         yield from read_rule(document, vocabulary)[1]
         yield from self._commands_missing(rule.playbook, rule.product, document)
+
+    def _inhibited(self, rule: Checked, document: Document) -> Iterator[SourceError]:
+        """One error for each rule or family that `rule` inhibits and that is nobody's."""
+        for index, aim in enumerate(rule.inhibits):
+            yield from self._missing(document, "rule", aim.rule, ("inhibits", index, "rule"))
+            families = self._families() if aim.family is not None else []
+            if aim.family is not None and aim.family not in families:
+                cure = suggest(aim.family, families) or "name the family of a rule, or apply that rule first"
+                yield document.error(f"no rule of family {aim.family!r}", at=("inhibits", index, "family"), cure=cure)
+
+    def _families(self) -> list[str]:
+        declared = [d.content.family for d in self._declared if d.kind == "rule"]
+        return [*declared, *self._session.scalars(select(RuleVersion.family).distinct())]
 
     def _commands_missing(self, playbook: str | None, product: str, document: Document) -> Iterator[SourceError]:
         """One error for each command that the rule's playbook sends and its product does not declare."""

@@ -9,6 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from domain.errors import Conflict
 from domain.telemetry import DeviceDeleted
 from store import control, events
+from store.firmware import end_firmware
 from store.tables import Customer, Device, DeviceValue, Maker, Product, RuleVersion, Technician, Ticket, Visit
 from store.tables.base import Base
 
@@ -18,6 +19,7 @@ def remove(session: Session, row: Base, *, now: datetime) -> None:
     match row:
         case Device():
             session.execute(delete(DeviceValue).where(DeviceValue.device_id == row.id))
+            end_firmware(session, row.id, at=now)
             control.enqueue(session, DeviceDeleted(row.id), device_id=row.id)
             events.publish(session, "device.deleted", at=now, device_id=row.id)
         case Maker():

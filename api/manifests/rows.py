@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from api.manifests.declaration import Outcome
 from api.schemas.declared import CustomerIn, Declared, DeviceIn, MakerIn, ProductIn, TechnicianIn
 from store import control
+from store.firmware import note_firmware
 from store.notes import changed
 from store.tables import Customer, Device, Maker, Playbook, Product, Technician
 from store.tables.base import Base
@@ -96,6 +97,7 @@ def put_device(session: Session, device: DeviceIn, *, now: datetime) -> Outcome:
         outcome = put(session, Device, device.id, values)
     if before != changed(row):
         session.flush()
+        note_firmware(session, changed(row), at=now)
         control.enqueue(session, changed(row), device_id=row.id)
     return outcome
 

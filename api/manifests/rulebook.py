@@ -1,6 +1,7 @@
 """Rules as immutable versions, and the stage that says how far the newest one reaches."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from domain.faults import Stage
 from domain.telemetry import RuleActivated, RuleRetired
 from rules.model import Rule as Checked
 from store import control, events
-from store.tables import Rule, RuleVersion
+from store.tables import Inhibition, Rule, RuleVersion
 
 ACTIVE = frozenset({Stage.LIVE, Stage.SHADOW, Stage.AGENTS_ONLY})
 """Stages in which the engines evaluate a rule."""
@@ -82,9 +83,15 @@ def _add_version(session: Session, rule: Checked, body: dict[str, Any], *, versi
             playbook=rule.playbook,
             hold_s=rule.hold_ms / 1000,
             max_evidence_age_s=rule.max_evidence_age_ms / 1000,
+            storm=asdict(rule.storm) | {"by": list(rule.storm.by)},
+            active=[{"days": list(hours.days), "from": hours.start, "to": hours.end} for hours in rule.active],
+            silence={signal.name: signal.of or "" for signal in rule.signals if signal.op == "silence"},
             created_at=now,
         )
     )
+    for one in rule.inhibits:
+        aim = {"target_rule": one.rule, "target_family": one.family, "reach": one.on}
+        session.add(Inhibition(rule=rule.name, version=version, **aim))
     session.flush()
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api import guard
-from api.pages.frame import SPAN, admit, desk_zone, frame, headline, needs_person
+from api.pages.frame import SPAN, admit, by_itself, desk_zone, frame, headline, needs_person
 from api.pages.rendering import page
 from api.pages.rows import Row, names_of, rows_of
 from api.pages.tiles import Tile, tiles_of
@@ -114,7 +114,9 @@ def _wall(session: Session, figures: Sequence[Mapping[str, Any]], zone: ZoneInfo
 
 
 def _groups(session: Session, zone: ZoneInfo, now: datetime) -> tuple[list[Group], int, int]:
-    opened = session.scalars(select(Ticket).where(Ticket.state.in_(OPEN_STATES)).order_by(Ticket.opened_at)).all()
+    opened = session.scalars(
+        select(Ticket).where(Ticket.state.in_(OPEN_STATES), by_itself()).order_by(Ticket.opened_at)
+    ).all()
     person = [ticket for ticket in opened if needs_person(ticket)]
     running = [ticket for ticket in opened if not needs_person(ticket)]
     over_states = (TicketState.RESOLVED, TicketState.CLOSED)

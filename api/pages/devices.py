@@ -18,7 +18,7 @@ from api.routes.raw import FormFields
 from api.services import House
 from api.views import times
 from api.views.phrases import said
-from api.views.states import command_pill
+from api.views.states import Pill, command_pill, fault_pill
 from domain.durations import parse_duration_s
 from domain.errors import NotFound, SourceError
 from domain.faults import TransitionState
@@ -80,14 +80,15 @@ def _belongings(session: Session, row: Device, *, zone: ZoneInfo, now: datetime)
     tickets = session.scalars(
         select(Ticket).where(Ticket.device_id == row.id).order_by(Ticket.id.desc()).limit(20)
     ).all()
+    firing = [fault.flapping for fault in faults if fault.state == TransitionState.FIRING]
     newest = select(Command).where(Command.device_id == row.id).order_by(Command.created_at.desc()).limit(8)
     declared = product.commands if product else {}
     return {
         "product": said(product.title, "en", default=product.name) if product else "No product",
-        "state_pill": device_pill(row, firing=any(f.state == TransitionState.FIRING for f in faults), now=now),
+        "state_pill": device_pill(row, firing=bool(firing), unstable=all(firing), now=now),
         "customer": customer,
         "wishes": wishes_of(session, customer) if customer else "",
-        "faults": [(fault, times.at(fault.onset, zone, now=now)) for fault in faults],
+        "faults": [(fault, times.at(fault.onset, zone, now=now), _pill(fault)) for fault in faults],
         "tickets": rows_of(session, tickets, zone=zone, now=now),
         "commands": [
             (c.name, times.at(c.created_at, zone, now=now), command_pill(c.state), c.asked_by)
@@ -95,6 +96,11 @@ def _belongings(session: Session, row: Device, *, zone: ZoneInfo, now: datetime)
         ],
         "offered": [(name, said((about or {}).get("title"), "en", default=name)) for name, about in declared.items()],
     }
+
+
+def _pill(fault: Fault) -> Pill:
+    firing = fault.state == TransitionState.FIRING
+    return fault_pill(firing=firing, flapping=fault.flapping, kept_back=fault.kept_back is not None)
 
 
 def _plots(session: Session, row: Device, *, zone: ZoneInfo, now: datetime, span: timedelta) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from api import guard
@@ -63,7 +63,7 @@ def admit(request: Request, house: Services) -> None:
 def frame(request: Request, session: Session) -> Frame:
     """The frame of the page that `request` asks for."""
     path = request.url.path
-    waiting = session.scalar(select(func.count(Ticket.id)).where(Ticket.state.in_(OPEN_STATES))) or 0
+    waiting = session.scalar(select(func.count(Ticket.id)).where(Ticket.state.in_(OPEN_STATES), by_itself())) or 0
     items = [
         Item(name, href, path == href or (href != "/" and path.startswith(href)), waiting if name == "Tickets" else 0)
         for name, href in _PAGES
@@ -88,6 +88,12 @@ def headline(figures: Sequence[Mapping[str, Any]]) -> Headline | None:
 def desk_zone(house: Services) -> ZoneInfo:
     """The zone in which the desk reads its times."""
     return times.zone_of(house.dispatcher.timezone)
+
+
+def by_itself() -> ColumnElement[bool]:
+    """Tickets that stand in lists by themselves; the parts of a wider fault that is open stand on its page."""
+    wider = select(Ticket.id).where(Ticket.scope.is_not(None), Ticket.state.in_(OPEN_STATES))
+    return or_(Ticket.parent_id.is_(None), Ticket.parent_id.not_in(wider))
 
 
 def needs_person(ticket: Ticket) -> bool:

@@ -27,6 +27,8 @@ class Row:
     pill: Pill
     line: str
     here: bool = False
+    children: int = 0
+    """Devices of a storm."""
 
 
 def rows_of(
@@ -35,6 +37,7 @@ def rows_of(
     """The rows, in the order given."""
     names = names_of(session, tickets)
     last = _last_entries(session, [ticket.id for ticket in tickets])
+    children = _children(session, [ticket.id for ticket in tickets if ticket.scope])
     return [
         Row(
             ticket.id,
@@ -43,9 +46,15 @@ def rows_of(
             ticket_pill(ticket.state),
             _line(last.get(ticket.id), names, zone, now),
             ticket.id == here,
+            children.get(ticket.id, 0),
         )
         for ticket in tickets
     ]
+
+
+def _children(session: Session, parents: Sequence[int]) -> dict[int, int]:
+    query = select(Ticket.parent_id, func.count(Ticket.id)).where(Ticket.parent_id.in_(parents))
+    return {parent: count for parent, count in session.execute(query.group_by(Ticket.parent_id)) if parent}
 
 
 def names_of(session: Session, tickets: Iterable[Ticket]) -> Names:

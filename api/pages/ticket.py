@@ -7,20 +7,20 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api.ids import PathId
 from api.pages.evidence import Evidence, evidence_of
-from api.pages.frame import admit, desk_zone, frame, waiting_first
+from api.pages.frame import admit, by_itself, desk_zone, frame, waiting_first
 from api.pages.rendering import page
-from api.pages.rows import names_of, rows_of
+from api.pages.rows import Row, names_of, rows_of
 from api.pages.ticket_side import side_of
 from api.services import House
 from api.views import times
 from api.views.next_action import NextAction, Situation, next_action
 from api.views.phrases import first_name, first_upper, said
-from api.views.states import Pill, ticket_pill
+from api.views.states import Pill, fault_pill, ticket_pill
 from api.views.timeline import Line, Names, lines
 from domain.errors import NotFound
 from domain.faults import TransitionState
@@ -59,6 +59,13 @@ class Desk:
     commands: Sequence[tuple[str, str]]
     can_call_off: bool
     legal: Sequence[str]
+    parent: Row | None
+    children: Sequence[Row]
+    """The first of them; how many there are, the parent's row says."""
+    child_count: int
+
+
+CHILDREN = 50
 
 
 @router.get("/tickets")
@@ -69,7 +76,7 @@ def tickets(request: Request, house: House, show: str = "open") -> Response:
     with house.database.read() as session:
         query = select(Ticket).order_by(Ticket.id.desc()).limit(300)
         if show != "all":
-            query = query.where(Ticket.state.in_(OPEN_STATES))
+            query = query.where(Ticket.state.in_(OPEN_STATES), by_itself())
         found = sorted(session.scalars(query), key=waiting_first)
         rows = rows_of(session, found, zone=zone, now=now)
         return page(
@@ -88,7 +95,9 @@ def ticket(ticket_id: PathId, request: Request, house: House) -> Response:
             raise NotFound("ticket", ticket_id)
         zone = desk_zone(house)
         queue = sorted(
-            session.scalars(select(Ticket).where(Ticket.state.in_(OPEN_STATES)).order_by(Ticket.opened_at)),
+            session.scalars(
+                select(Ticket).where(Ticket.state.in_(OPEN_STATES), by_itself()).order_by(Ticket.opened_at)
+            ),
             key=waiting_first,
         )
         return page(
@@ -110,7 +119,9 @@ def _desk(session: Session, ticket: Ticket, *, zone: ZoneInfo, now: datetime) ->
     product = session.get(Product, device.product) if device and device.product else None
     situation = _situation(session, ticket, entries, firing=bool(firing))
     evidence = evidence_of(session, (firing or list(faults))[-1], now=now) if faults else None
-    pills = [ticket_pill(ticket.state), *([Pill("alarm", "firing")] if firing else [])]
+    unstable = all(fault.flapping for fault in firing)
+    pills = [ticket_pill(ticket.state), *([fault_pill(firing=True, flapping=unstable)] if firing else [])]
+    family = _family(session, ticket, zone=zone, now=now)
     units = {name: str((about or {}).get("unit") or "") for name, about in (product.metrics if product else {}).items()}
     names = Names(names_of(session, [ticket]).people, units)
     newest_first = list(reversed(lines(entries, names)))
@@ -134,7 +145,20 @@ def _desk(session: Session, ticket: Ticket, *, zone: ZoneInfo, now: datetime) ->
         ],
         can_call_off=offered,
         legal=LEGAL_MOVES[TicketState(ticket.state)],
+        **family,
     )
+
+
+def _family(session: Session, ticket: Ticket, *, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
+    """Of a child its parent, of a parent its children."""
+    mine = Ticket.parent_id == ticket.id
+    children = session.scalars(select(Ticket).where(mine).order_by(Ticket.id).limit(CHILDREN)).all()
+    parents = session.scalars(select(Ticket).where(Ticket.id == ticket.parent_id)).all()
+    return {
+        "parent": next(iter(rows_of(session, parents, zone=zone, now=now)), None),
+        "children": rows_of(session, children, zone=zone, now=now),
+        "child_count": session.scalar(select(func.count(Ticket.id)).where(mine)) or 0,
+    }
 
 
 def _about(ticket: Ticket, situation: Situation, zone: ZoneInfo, now: datetime) -> str:

@@ -63,16 +63,16 @@ def side_of(session: Session, ticket: Ticket, *, zone: ZoneInfo, now: datetime) 
     """What stands beside this ticket."""
     customer = session.get(Customer, ticket.customer_id) if ticket.customer_id else None
     device = session.get(Device, ticket.device_id)
-    firing = device is not None and session.scalar(
-        select(Fault.id).where(Fault.device_id == device.id, Fault.state == TransitionState.FIRING).limit(1)
-    )
+    flapping = session.scalars(
+        select(Fault.flapping).where(Fault.device_id == ticket.device_id, Fault.state == TransitionState.FIRING)
+    ).all()
     return Side(
         customer=customer.name if customer else "",
         phone=(customer.phone or "") if customer else "",
         wishes=wishes_of(session, customer, ticket) if customer else "",
         device=ticket.device_id,
         device_href=f"/devices/{address(ticket.device_id)}" if device else "",
-        device_pill=device_pill(device, firing=bool(firing), now=now) if device else None,
+        device_pill=device_pill(device, firing=bool(flapping), unstable=all(flapping), now=now) if device else None,
         device_facts=device_facts(session, device, now=now) if device else [],
         messages=_messages(session, ticket, zone, now),
         visits=_visits(session, ticket, zone, now),

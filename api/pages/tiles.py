@@ -31,7 +31,9 @@ class Tile:
 
 def tiles_of(session: Session, devices: Sequence[Device], *, now: datetime) -> list[Tile]:
     """Those in trouble first."""
-    faulty = set(session.scalars(select(Fault.device_id).where(Fault.state == TransitionState.FIRING)))
+    firing = select(Fault.device_id, Fault.flapping).where(Fault.state == TransitionState.FIRING)
+    found = session.execute(firing).all()
+    faulty, steady = {device for device, _ in found}, {device for device, flapping in found if not flapping}
     products = {row.name: row for row in session.scalars(select(Product))}
     owners = {row.id: row.name for row in session.scalars(select(Customer))}
     tiles = []
@@ -42,17 +44,23 @@ def tiles_of(session: Session, devices: Sequence[Device], *, now: datetime) -> l
         what = " · ".join(part for part in (first_upper(noun), owner) if part)
         seen = f"last seen {times.ago(device.last_seen, now=now)}" if device.last_seen else "never heard of yet"
         tiles.append(
-            Tile(address(device.id), device.id, what, device_pill(device, firing=device.id in faulty, now=now), seen)
+            Tile(
+                address(device.id),
+                device.id,
+                what,
+                device_pill(device, firing=device.id in faulty, unstable=device.id not in steady, now=now),
+                seen,
+            )
         )
     return sorted(tiles, key=lambda tile: (_ORDER.index(tile.pill.tone), tile.name))
 
 
-def device_pill(device: Device, *, firing: bool, now: datetime) -> Pill:
-    """How a device is."""
+def device_pill(device: Device, *, firing: bool, unstable: bool = False, now: datetime) -> Pill:
+    """How a device is; `unstable`: all that fires on it comes and goes."""
     if device.muted_until and device.muted_until > now:
         return Pill("calm", "muted")
     if firing:
-        return Pill("alarm", "fault")
+        return Pill("watch", "unstable") if unstable else Pill("alarm", "fault")
     if device.presence == "offline":
         return Pill("watch", "offline")
     if device.last_seen is None:

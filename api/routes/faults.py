@@ -26,12 +26,15 @@ def list_faults(
     state: TransitionState | None = None,
     rule: str | None = None,
     ticket_id: QueryId | None = None,
+    flapping: bool | None = None,
 ) -> Any:
     query = select(Fault)
     if state is TransitionState.FLAPPING:
         query = query.where(Fault.flapping)
     elif state is not None:
         query = query.where(Fault.state == state)
+    if flapping is not None:
+        query = query.where(Fault.flapping.is_(flapping))
     for column, value in ((Fault.device_id, device_id), (Fault.rule, rule), (Fault.ticket_id, ticket_id)):
         if value is not None:
             query = query.where(column == value)

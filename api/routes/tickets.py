@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, status
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.ids import PathId
+from api.ids import PathId, QueryId
 from api.paging import Page, Wanted, page_of
 from api.schemas.desk import AssignIn, CommentIn, MoveIn, TicketDetail, TicketIn, TicketOut
 from api.services import House
@@ -19,20 +19,24 @@ from tickets import service
 router = APIRouter(prefix="/v1/tickets", tags=["tickets"])
 
 AGENT = "agent"
+MOST_CHILDREN = 1000
 
 
 @router.get("", response_model=Page[TicketOut], summary="List tickets, newest first")
 def list_tickets(
     house: House,
     wanted: Wanted,
+    *,
     state: Annotated[list[TicketState] | None, Query(description="a state, or several")] = None,
     device_id: str | None = None,
     customer_id: str | None = None,
+    parent_id: QueryId | None = None,
 ) -> Any:
     query = select(Ticket)
     if state:
         query = query.where(Ticket.state.in_(state))
-    for column, value in ((Ticket.device_id, device_id), (Ticket.customer_id, customer_id)):
+    named = ((Ticket.device_id, device_id), (Ticket.customer_id, customer_id), (Ticket.parent_id, parent_id))
+    for column, value in named:
         if value is not None:
             query = query.where(column == value)
     with house.database.read() as session:
@@ -96,8 +100,10 @@ def _detail(session: Session, ticket_id: int) -> dict[str, Any]:
     ticket = session.get(Ticket, ticket_id)
     if ticket is None:
         raise NotFound("ticket", ticket_id)
+    children = select(Ticket).where(Ticket.parent_id == ticket_id).order_by(Ticket.id)
     return {
         **{column.key: getattr(ticket, column.key) for column in Ticket.__mapper__.columns},
         "timeline": timeline.of_ticket(session, ticket_id),
+        "children": session.scalars(children.limit(MOST_CHILDREN)).all(),
         "legal": list(LEGAL_MOVES[TicketState(ticket.state)]),
     }

@@ -219,9 +219,3 @@ class MuteIn(Declared):
     def end(self, now: datetime) -> datetime:
         """When it is over."""
         return self.until if self.until is not None else now + timedelta(seconds=parse_duration_s(self.lasts))
-
-
-class MuteManifest(MuteIn):
-    """The same as a manifest."""
-
-    device: str

@@ -59,6 +59,10 @@ class FaultOut(Shown):
     resolved_at: Moment | None
     end_reason: str | None
     evidence: dict[str, Any]
+    inhibited_by: int | None
+    """The fault for whose sake nobody acts on this one."""
+    kept_back: str | None
+    """Why nobody acts on it although it fires."""
     ticket_id: int | None
     verdict: str | None
     verdict_by: str | None
@@ -95,6 +99,10 @@ class TicketOut(Shown):
     assignee: str | None
     agents_only: bool
     first_contact_at: Moment | None
+    parent_id: int | None
+    """The wider fault of which it is a part."""
+    scope: str | None
+    """Of a parent: what its devices have in common."""
 
 
 class TimelineOut(Shown):
@@ -106,10 +114,20 @@ class TimelineOut(Shown):
     detail: dict[str, Any]
 
 
+class ChildOut(Shown):
+    """One of the devices of a storm."""
+
+    id: int
+    device_id: str
+    state: str
+
+
 class TicketDetail(TicketOut):
     """A ticket with everything that happened, in order."""
 
     timeline: list[TimelineOut]
+    children: list[ChildOut]
+    """Of a parent, the first thousand; `GET /v1/tickets?parent_id=` lists all."""
     legal: list[str]
     """States it may be moved to."""
 

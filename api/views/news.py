@@ -16,6 +16,7 @@ _TICKET = {
     "closed": ("good", "Closed"),
     "reopened": ("alarm", "Came back: reopened"),
     "cancelled": ("calm", "Cancelled"),
+    "storm": ("alarm", "Many devices at once"),
 }
 _OTHER = {
     "fault.firing": ("alarm", "Fault noticed"),
@@ -42,6 +43,8 @@ _OTHER = {
     "visit.incomplete": ("watch", "Visit incomplete"),
     "visit.cancelled": ("calm", "Visit called off"),
     "visit.no_technician": ("alarm", "Nobody with the skill is free"),
+    "mute.set": ("calm", "Maintenance window set"),
+    "mute.lifted": ("calm", "Maintenance window lifted"),
     "device.deleted": ("calm", "Device deleted"),
     "messages.paused": ("alarm", "All sending paused"),
     "messages.resumed": ("good", "Sending resumed"),

@@ -62,6 +62,15 @@ MESSAGE = {
 }
 
 
+def fault_pill(*, firing: bool, flapping: bool, kept_back: bool = False) -> Pill:
+    """Of a fault: one that comes and goes is a state of its own to whoever looks at it."""
+    if not firing:
+        return Pill("good", "resolved")
+    if kept_back:
+        return Pill("calm", "kept back")
+    return Pill("watch", "unstable") if flapping else Pill("alarm", "firing")
+
+
 def ticket_pill(state: str) -> Pill:
     """Of a ticket."""
     return TICKET[TicketState(state)]

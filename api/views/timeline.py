@@ -155,6 +155,21 @@ def _verdict(told: Told) -> Said:
     return "" if real else "bad", words, str(told.detail.get("rule", "")), told.names.of(told.actor)
 
 
+def _storm(told: Told) -> Said:
+    devices = [str(name) for name in told.detail.get("devices") or []]
+    more = int(told.detail.get("count") or 0) - len(devices)
+    shown = ", ".join(devices) + (f" and {more} more" if more > 0 else "")
+    return "bad", f"{told.detail.get('count')} devices at once:", shown, ""
+
+
+def _about(head: str, key: str, *, ticket: bool = False) -> Sayer:
+    def say(told: Told) -> Said:
+        value = told.detail.get(key, "")
+        return "", head, f"ticket {value}" if ticket else str(value), ""
+
+    return say
+
+
 def _by_prefix(kind: str) -> Sayer:
     words = first_upper(kind.replace("_", " "))
     if kind.startswith("ticket_"):
@@ -221,4 +236,10 @@ _SAY: dict[str, Sayer] = {
     "visit_incomplete": _visit("could not finish", "bad"),
     "visit_cancelled": _visit("the visit was called off", ""),
     "comment": _comment,
+    "storm_seen": _storm,
+    "child_joined": _about("One more device:", "device_id"),
+    "joined": _about("Part of a wider fault:", "parent_id", ticket=True),
+    "released": _about("On its own again, after", "parent_id", ticket=True),
+    "inhibited": _about("Nobody is contacted, because of fault", "by"),
+    "firmware_compared": _words("Compared with the other firmwares", "bad"),
 }

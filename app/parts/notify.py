@@ -9,11 +9,12 @@ from notify.channels.sandbox import SandboxChannel
 from notify.sender import Sender
 from store.outbox import SqlOutbox
 from store.sandbox import SqlSandbox
+from tickets.quiet import of_ticket
 
 
 def build(house: House) -> Part:
     trouble: list[str | None] = [None]
-    outbox = SqlOutbox(house.database, house.clock, house.signer(), house.dispatcher(), house.instance)
+    outbox = SqlOutbox(house.database, house.clock, house.signer(), house.dispatcher(), house.instance, quiet=of_ticket)
     sender = Sender(outbox, channels(house), house.clock, trouble=lambda line: trouble.__setitem__(0, line))
     return Part(sender.run, lambda: {"trouble": trouble[0]})
 

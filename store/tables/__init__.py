@@ -1,7 +1,17 @@
 """Every table of the database."""
 
 from store.tables.base import Base
-from store.tables.devices import Customer, Device, DeviceValue, Maker, Playbook, Product, Technician
+from store.tables.devices import (
+    Customer,
+    Device,
+    DeviceValue,
+    FirmwarePeriod,
+    Maker,
+    Mute,
+    Playbook,
+    Product,
+    Technician,
+)
 from store.tables.messages import Inbound, Message, MessageAttempt, SandboxMessage
 from store.tables.operations import (
     ControlEntry,
@@ -14,7 +24,17 @@ from store.tables.operations import (
     RoleReport,
     Snapshot,
 )
-from store.tables.tickets import Command, Fault, Rule, RuleVersion, Ticket, TimelineEntry, Visit, WorkOrder
+from store.tables.tickets import (
+    Command,
+    Fault,
+    Inhibition,
+    Rule,
+    RuleVersion,
+    Ticket,
+    TimelineEntry,
+    Visit,
+    WorkOrder,
+)
 
 __all__ = [
     "Base",
@@ -27,12 +47,15 @@ __all__ = [
     "Due",
     "Event",
     "Fault",
+    "FirmwarePeriod",
     "Inbound",
+    "Inhibition",
     "Lease",
     "Maker",
     "Message",
     "MessageAttempt",
     "Meta",
+    "Mute",
     "PartitionLease",
     "Playbook",
     "Product",

@@ -72,7 +72,12 @@ class Device(Base):
     """A connected product."""
 
     __tablename__ = "devices"
-    __table_args__ = (Index("ix_devices_customer", "customer_id"),)
+    __table_args__ = (
+        Index("ix_devices_customer", "customer_id"),
+        Index("ix_devices_gateway", "gateway"),
+        Index("ix_devices_address", "address"),
+        Index("ix_devices_product", "product"),
+    )
     id: Mapped[str] = mapped_column(primary_key=True)
     product: Mapped[str | None] = mapped_column(ForeignKey("products.name"))
     customer_id: Mapped[str | None] = mapped_column(ForeignKey("customers.id"))
@@ -108,6 +113,42 @@ class DeviceValue(Base):
     value: Mapped[dict[str, Any]]
     """{"v": number | boolean | string}."""
     event_time: Mapped[datetime]
+
+
+class FirmwarePeriod(Base):
+    """From when until when a device ran a firmware: the exposure that faults are compared over."""
+
+    __tablename__ = "firmware_periods"
+    __table_args__ = (
+        Index("ix_firmware_periods_device", "device_id", "until"),
+        Index("ix_firmware_periods_firmware", "product", "firmware", "until"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    device_id: Mapped[str]
+    product: Mapped[str]
+    firmware: Mapped[str]
+    since: Mapped[datetime]
+    until: Mapped[datetime | None]
+    """NULL: it still does."""
+
+
+class Mute(Base):
+    """A maintenance window: once, or again and again. What it covers acts on nobody meanwhile."""
+
+    __tablename__ = "mutes"
+    __table_args__ = (Index("ix_mutes_scope", "scope", "value"),)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    scope: Mapped[str]
+    """device | site | gateway | product | rule"""
+    value: Mapped[str]
+    start: Mapped[str]
+    """ISO 8601 on the wall clock of `timezone`."""
+    timezone: Mapped[str]
+    duration_s: Mapped[float]
+    rrule: Mapped[str | None]
+    """RFC 5545; NULL: once."""
+    reason: Mapped[str] = mapped_column(default="")
+    body: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
 class Playbook(Base):

@@ -36,7 +36,27 @@ class RuleVersion(Base):
     playbook: Mapped[str | None]
     hold_s: Mapped[float] = mapped_column(default=60.0)
     max_evidence_age_s: Mapped[float] = mapped_column(default=3600.0)
+    storm: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """{by: [gateway, …], devices, share, silent}; what is left out is as `tickets.storms` has it."""
+    active: Mapped[list[Any]] = mapped_column(default=list)
+    """[{days: [0 … 6], from: "08:00", to: "20:00"}] on the site's clock; none: always."""
+    silence: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Its signals of silence by name: the metric, or "" for the device; none: the rule does not use silence."""
     created_at: Mapped[datetime]
+
+
+class Inhibition(Base):
+    """While a fault of this rule version fires, those of a rule or family act on nobody."""
+
+    __tablename__ = "inhibitions"
+    __table_args__ = (Index("ix_inhibitions_rule", "rule", "version"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    rule: Mapped[str]
+    version: Mapped[int]
+    target_rule: Mapped[str | None] = mapped_column(index=True)
+    target_family: Mapped[str | None] = mapped_column(index=True)
+    reach: Mapped[str]
+    """device | below_gateway"""
 
 
 class Fault(Base):
@@ -66,6 +86,12 @@ class Fault(Base):
     evidence: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """Frozen: {"when": …, "values": {name: value}, "threshold": …} at firing."""
     superseded: Mapped[bool] = mapped_column(default=False)
+    inhibited_by: Mapped[int | None] = mapped_column(index=True)
+    """The fault for whose sake nobody acts on this one; NULL once that has ended."""
+    kept_back: Mapped[str | None]
+    """Why nobody acts on it although it fires, in words."""
+    late_evidence_s: Mapped[float | None]
+    """How old the newest word of its device was when it came before people late; NULL if it came at once."""
     ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"), index=True)
     verdict: Mapped[str | None]
     """real | false_alarm"""
@@ -94,6 +120,7 @@ class Ticket(Base):
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     device_id: Mapped[str]
+    """Of a parent: what its devices have in common, as `gateway/gw-1`; a device's own id has no slash."""
     family: Mapped[str]
     customer_id: Mapped[str | None]
     state: Mapped[str]
@@ -121,6 +148,14 @@ class Ticket(Base):
     reopened: Mapped[int] = mapped_column(default=0)
     assignee: Mapped[str | None]
     agents_only: Mapped[bool] = mapped_column(default=False)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"), index=True)
+    """The wider fault of which it is a part; while that is open, nobody acts on this one by itself."""
+    scope: Mapped[str | None]
+    """Of a parent, or of a comparison: gateway, site, firmware, fleet, or another attribute."""
+    held: Mapped[bool] = mapped_column(default=False)
+    """Whether it still waits to be seen as one of a storm."""
+    held_until: Mapped[datetime | None]
+    """When its rule's `hold` is over; NULL where no storm was possible."""
     first_contact_at: Mapped[datetime | None]
     """When the customer first contacted us about it, if they did."""
     version: Mapped[int] = mapped_column(default=1)

@@ -20,6 +20,7 @@ from store.outbox import SqlOutbox
 from store.sandbox import SqlSandbox
 from store.tables import Command, Device, Due
 from tests.fakes.api_house import House
+from tickets.quiet import of_ticket
 
 PEOPLE = (
     ("c-camille", "Camille Lefèvre", "fr", "+33612345601", "hp-camille", "heatpump-x", "14 rue Oberkampf, 75011 Paris"),
@@ -147,7 +148,9 @@ class Story:
         self.house = house
         self._notes = SqlNotes(house.database)
         box = SqlSandbox(house.database, house.clock)
-        outbox = SqlOutbox(house.database, house.clock, house.signer, house.services.dispatcher, "test")
+        outbox = SqlOutbox(
+            house.database, house.clock, house.signer, house.services.dispatcher, "test", quiet=of_ticket
+        )
         channels = {channel: SandboxChannel(channel, box) for channel in Channel}
         self._sender = Sender(outbox, channels, house.clock)
 

@@ -22,6 +22,7 @@ from store.tables import (
     Customer,
     Device,
     Event,
+    Inhibition,
     Message,
     Playbook,
     Product,
@@ -75,14 +76,16 @@ class Desk:
     # What the world looks like
 
     def rule(self, name: str, **columns: Any) -> None:
-        """Another rule, live unless said otherwise."""
-        stage = columns.pop("stage", "live")
+        """Another rule, live unless said otherwise; `inhibits` as (rule, family, reach)."""
+        stage, inhibits = columns.pop("stage", "live"), columns.pop("inhibits", ())
         facts = {"family": name, "title": {"en": name}, "severity": "minor", "playbook": None, "hold_s": 0.0, **columns}
         with self.write() as session:
             session.add(Rule(name=name, stage=stage, version=1))
             session.add(
                 RuleVersion(name=name, version=1, body={"when": "temp > 95"}, created_at=self.now, says={}, **facts)
             )
+            for rule, family, reach in inhibits:
+                session.add(Inhibition(rule=name, version=1, target_rule=rule, target_family=family, reach=reach))
 
     def playbook(self, body: dict[str, Any]) -> None:
         with self.write() as session:

@@ -204,7 +204,7 @@ def test_two_writers_that_looked_at_the_same_moment_do_not_both_append(
 ) -> None:
     log = MemoryLog()
     log.append({0: [uplink("a", 0, n=0.0)]}, msg_id="1")
-    source, builder = Source(0, 1, log.extent().identity), RowBuilder("0of1")
+    source, builder = Source(0, 1, log.extent().identity), RowBuilder(1)
     builder.add(LogBatch(1, (uplink("a", 0, n=0.0),)))
     other = History(history.url)
     with history.table(), other.table():
@@ -248,6 +248,15 @@ def test_after_the_number_of_partitions_changed_a_device_has_all_its_readings(hi
         one.flush()
     assert stored(history) == [1.0, 8.0]
     assert [name for name in (f"{n}of8" for n in range(8)) if holds(name, "a")] == [f"{partition_of('a', 8)}of8"]
+
+
+def test_what_lies_in_the_partition_of_before_is_found_too(history: History) -> None:
+    log, elsewhere = MemoryLog(), (partition_of("a", 8) + 1) % 8
+    log.append({elsewhere: [uplink("a", 0, n=1.0)]}, msg_id="1")
+    one = HistoryWriter(history, log, partition=elsewhere, partitions=8)
+    one.step()
+    one.flush()
+    assert stored(history) == [1.0]
 
 
 def test_the_sick_storage_is_named(tmp_path: Path) -> None:
