@@ -8,6 +8,9 @@ from sqlalchemy.orm import Session
 from api.schemas.desk import VisitMoveIn
 from api.services import Services
 from dispatch import service
+from domain.tickets import Effect
+from store import service_records
+from store.tables import Ticket, Visit
 
 
 class Move(StrEnum):
@@ -37,7 +40,14 @@ def make_move(
         case Move.PAUSE:
             effects = service.pause(session, visit_id, now=now)
         case Move.COMPLETE:
-            effects = service.complete(
-                session, visit_id, outcome=said.outcome, note=said.note, verdict=said.verdict, now=now
-            )
+            effects = _complete(session, visit_id, said, now=now)
     house.hand_on(session, effects, now=now)
+
+
+def _complete(session: Session, visit_id: int, said: VisitMoveIn, *, now: datetime) -> list[Effect]:
+    visit = session.get(Visit, visit_id)
+    done = visit is not None and visit.finished_at is not None
+    effects = service.complete(session, visit_id, outcome=said.outcome, note=said.note, verdict=said.verdict, now=now)
+    if said.serviced and visit is not None and not done:
+        service_records.record(session, session.get_one(Ticket, visit.ticket_id).device_id, at=now, now=now)
+    return effects

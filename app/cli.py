@@ -195,6 +195,30 @@ def import_aws_iot_events(
 
 
 @cli.command()
+def score(
+    readings: Annotated[Path, typer.Argument(metavar="READINGS", help="CSV, NDJSON or Parquet, long or wide.")],
+    signal: Annotated[str, typer.Option("--signal", help='JSON, e.g. {"op": "anomaly", "of": ["value"]}.')],
+    devices: Annotated[Path | None, typer.Option("--devices", help="Devices with their attributes.")] = None,
+    time_column: Annotated[str | None, typer.Option("--time-column", help="Column with the event time.")] = None,
+    device: Annotated[str | None, typer.Option("--device", help="Device id for a file without one.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option("--ignore", help="Columns to leave out.")] = None,
+    delimiter: Annotated[str, typer.Option("--delimiter", help="Field separator of a CSV.")] = ",",
+) -> int:
+    """One signal at every sample of recorded readings, as CSV device_id,ts,score."""
+    from app.scoring import print_scores
+
+    return print_scores(
+        readings,
+        signal=signal,
+        devices=devices,
+        time_column=time_column,
+        device=device,
+        ignore=[name for item in ignore or [] for name in item.split(",")],
+        delimiter=delimiter,
+    )
+
+
+@cli.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> int:
     """Roles with their process ids, positions, lag; embedded services."""
     from app.status import print_status

@@ -75,7 +75,35 @@ class DeviceDeleted:
     device_id: str
 
 
-LogEntry = Uplink | Tick | RuleActivated | RuleRetired | DeviceChanged | DeviceDeleted
+@dataclass(frozen=True, slots=True)
+class Serviced:
+    """The device was serviced at `at`: what wears begins to count anew."""
+
+    device_id: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSummary:
+    """The latest values of a group of devices, summarised at `at`, over all partitions.
+
+    `group` is empty in the first summary of each minute of a signal: what the minute before said ends there.
+    """
+
+    signal: str
+    """What is summarised: the metric, and the attributes that make devices peers."""
+    group: str
+    at: int
+    n: int
+    """How many devices."""
+    median: float
+    mad: float
+    """Median absolute deviation."""
+    quantiles: tuple[float, ...]
+    """The values themselves, ascending, as long as they are few; else evenly spaced quantiles from 0 to 1."""
+
+
+LogEntry = Uplink | Tick | RuleActivated | RuleRetired | DeviceChanged | DeviceDeleted | Serviced | PeerSummary
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,26 +5,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from domain.clock import iso
 from domain.errors import SourceError
 from domain.faults import Stage, Transition, TransitionState
 from domain.telemetry import DeviceChanged
-from rules.chunks import batches
 from rules.control import activate
 from rules.documents import Document, raise_all, read_documents
-from rules.engine import State, flush, new_state, observe, observe_batch
+from rules.engine import State, flush, new_state, observe
 from rules.fleet import devices_in, read_devices
 from rules.grammar import suggest
 from rules.loader import rules_from
 from rules.model import Kind, Rule
+from rules.playback import ROWS_PER_BATCH, play
 from rules.readings import Layout, Recording, read_readings
 from rules.samples import kind_of
 from rules.tally import Tally
 from rules.vocabulary import Vocabulary
-
-ROWS_PER_BATCH = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +80,7 @@ def assemble(
     """
     documents = [one for one in rules if isinstance(one, Document)]
     loaded = [one for one in rules if isinstance(one, Rule)]
-    vocabulary = _vocabulary(recording, devices, documents)
+    vocabulary = vocabulary_of(recording, devices, documents)
     for rule in loaded:
         vocabulary.check(rule)
     loaded += rules_from(documents, vocabulary)
@@ -114,13 +110,11 @@ def run(
     detectors = [detector for track in state.tracks.values() for detector in track.detectors.values()]
     for detector in detectors:
         detector.tally = Tally() if tally else None
-    slots = np.array([state.devices.slot(device_id) for device_id in trial.recording.device_ids], dtype=np.int64)
     found: list[Transition] = []
     samples = 0
-    ticks = any(track.ticks for track in state.tracks.values())
-    for batch in batches(trial.recording, slots, ticks=ticks, rows=rows_per_batch):
+    for batch, transitions in play(state, trial.recording, rows_per_batch=rows_per_batch):
         samples += len(batch.rows)
-        found += observe_batch(state, batch)
+        found += transitions
         if progress is not None:
             progress(samples)
     found += flush(state)
@@ -173,7 +167,7 @@ def _products_missing(documents: Sequence[Document]) -> Iterator[SourceError]:
             yield document.error(f"there is no product {product!r}", at=("product",), cure=cure)
 
 
-def _vocabulary(recording: Recording, devices: Sequence[DeviceChanged], documents: Sequence[Document]) -> Vocabulary:
+def vocabulary_of(recording: Recording, devices: Sequence[DeviceChanged], documents: Sequence[Document]) -> Vocabulary:
     """Metrics are the readings' own and those that products declare; a name beside these is a mistake."""
     metrics: dict[str, Kind | None] = {}
     for document in documents:

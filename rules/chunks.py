@@ -25,16 +25,25 @@ class _Order(NamedTuple):
     """Each row is a sample, in the order of the file."""
 
 
-def batches(recording: Recording, slots: Ints, *, ticks: bool, rows: int = 50_000) -> Iterator[Batch]:
-    """Batches of about `rows` samples, no message in two; `slots` number the recording's devices."""
+def batches(
+    recording: Recording, slots: Ints, *, ticks: bool, rows: int = 50_000, every_ms: int | None = None
+) -> Iterator[Batch]:
+    """Batches of about `rows` samples, no message in two; `slots` number the recording's devices.
+
+    With `every_ms` devices are taken side by side, and no batch goes beyond a multiple of it in received time.
+    """
     order = _order(recording)
     every = _ticks(recording) if ticks else ()
     bound = _bounds(recording)
+    if every_ms is not None:
+        order = _side_by_side(order, bound)
+    spans = -(-bound[order.head] // every_ms) if every_ms is not None else np.zeros(len(order.head), dtype=np.int64)
     total = len(order.head)
     at = 0
     while at < total:
         end = min(at + rows, total)
         end = int(np.searchsorted(order.message, order.message[end - 1], side="right"))
+        end = min(end, int(np.searchsorted(spans, spans[at], side="right")))
         yield Batch(_rows(recording, order, range(at, end), slots=slots, bound=bound), every)
         at = end
     if len(every):
@@ -56,6 +65,19 @@ def _order(recording: Recording) -> _Order:
     begins[1:] = (message[row][1:] != message[row][:-1]) | (np.diff(ts[row]) != 0)
     plain = bool(begins.all()) and bool((row[1:] > row[:-1]).all())
     return _Order(row, np.cumsum(begins) - 1, message[row][begins], row[begins], plain)
+
+
+def _side_by_side(order: _Order, bound: Ints) -> _Order:
+    """In order of received time over all devices; each device's own order stays, and so do its messages."""
+    place = np.argsort(bound[order.head], kind="stable")
+    rank = np.empty_like(place)
+    rank[place] = np.arange(len(place))
+    sample = rank[order.sample]
+    row = np.argsort(sample, kind="stable")
+    message = order.message[place]
+    fresh = np.ones(len(message), dtype=np.bool_)
+    fresh[1:] = message[1:] != message[:-1]
+    return _Order(order.row[row], sample[row], np.cumsum(fresh) - 1, order.head[place], plain=False)
 
 
 def _bounds(recording: Recording) -> Ints:

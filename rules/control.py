@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
+from domain.clock import to_ms
 from domain.errors import SourceError
 from domain.faults import EndReason, Stage, Transition
-from domain.telemetry import DeviceChanged, DeviceDeleted, RuleActivated, RuleRetired
+from domain.telemetry import DeviceChanged, DeviceDeleted, PeerSummary, RuleActivated, RuleRetired, Serviced, Value
 from rules.detector import Detector
 from rules.lanes import Lane
 from rules.loader import rule_from_manifest
@@ -14,10 +16,12 @@ from rules.program import compile_rule
 from rules.samples import NEVER
 from rules.state import State, Track, settle_kinds
 
+LAST_SERVICE = "last_service"
+"""The device attribute that says when it was last serviced, ISO 8601; for recordings, which have no service records."""
 IDLE_STAGES = frozenset({Stage.DRAFT, Stage.RETIRED})
 """Rules in these stages are not evaluated."""
 
-Control = RuleActivated | RuleRetired | DeviceChanged | DeviceDeleted
+Control = RuleActivated | RuleRetired | DeviceChanged | DeviceDeleted | Serviced | PeerSummary
 
 
 def take(state: State, entry: Control) -> list[Transition]:
@@ -32,6 +36,12 @@ def take(state: State, entry: Control) -> list[Transition]:
             return list(_change(state, entry))
         case DeviceDeleted():
             return list(_delete(state, entry))
+        case Serviced():
+            _serviced(state, state.devices.slot(entry.device_id), entry.at)
+        case PeerSummary():
+            for track in state.tracks.values():
+                track.past.beyond.summarised(entry, track.lane)
+    return []
 
 
 def activate(state: State, rule: Rule) -> list[Transition]:
@@ -109,12 +119,35 @@ def _change(state: State, entry: DeviceChanged) -> Iterator[Transition]:
     slot = state.devices.change(entry)
     if state.ticked.one(slot) == NEVER and entry.registered_at:
         state.ticked.put_one(slot, max(state.coverage.last, entry.registered_at - 1))
+    at = service_time(entry.attributes.get(LAST_SERVICE))
+    if at is not None:
+        _serviced(state, slot, at)
     for name in sorted(state.devices.kinds.keys() - names):
         settle_kinds(state, name)
     for track in state.tracks.values():
         for detector in track.detectors.values():
             if not detector.applies_to(state.devices, slot):
                 yield from _end(state, track, detector, slot, EndReason.NOT_APPLICABLE)
+
+
+def service_time(written: Value | None) -> int | None:
+    """The attribute that says when a device was last serviced, as epoch ms; None where it is no time. Without a zone
+    it is UTC, as in a recording."""
+    if isinstance(written, float | int) and not isinstance(written, bool):
+        return int(written)
+    try:
+        said = datetime.fromisoformat(str(written or ""))
+    except ValueError:
+        return None
+    return to_ms(said if said.tzinfo else said.replace(tzinfo=UTC))
+
+
+def _serviced(state: State, slot: int, at: int) -> None:
+    """A record that is older than the last one changes nothing."""
+    if at > state.devices.serviced.one(slot):
+        state.devices.serviced.put_one(slot, at)
+        for track in state.tracks.values():
+            track.past.beyond.learned.serviced(slot, at)
 
 
 def _delete(state: State, entry: DeviceDeleted) -> Iterator[Transition]:

@@ -1,6 +1,6 @@
 """One rule in force: looks at a board, and moves the machines of the devices that are not well."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +11,7 @@ from rules.machine import TRUE, UNKNOWN, Machine, Span, Step
 from rules.model import Kind, Rule
 from rules.program import Conditions, Program, channels, settle_kinds, translate
 from rules.readout import Readout
-from rules.samples import Batch, Channel, Flags, Ints
+from rules.samples import Batch, Channel, Flags, Ints, Rows
 from rules.scene import Scene, Viewer
 from rules.screening import Shared, share
 from rules.signals import logic
@@ -41,6 +41,8 @@ class Detector:
     """Of `since`, `held`, `times`, by signal name."""
     tally: Tally | None = None
     """Counts what the rule sees, where somebody asked for it."""
+    watch: Callable[[Scene, Rows], None] | None = None
+    """Is shown what the rule sees on each board, where somebody asked for it."""
 
     @property
     def rule(self) -> Rule:
@@ -69,6 +71,8 @@ class Detector:
             self.tally.devices.update(board.slots[applies].tolist())
         if scene is None:
             return []
+        if self.watch is not None:
+            self.watch(scene, board.rows)
         if self.tally is not None:
             self._count(self.tally, scene, viewer, batch)
         taken = self._follow(viewer, scene, batch)

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from domain.telemetry import DeviceChanged, Value
 from rules.model import Kind
-from rules.samples import DTYPES, Ints, kind_of
+from rules.samples import DTYPES, NEVER, Ints, kind_of
 from rules.slots import SlotInts
 
 DEVICE_ID = "device_id"
@@ -20,9 +21,9 @@ UNASKED = -1
 NO_ATTRIBUTES: Mapping[str, Value] = MappingProxyType({})
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Device:
-    """One device; `registered` is False for one that was only heard."""
+    """One device, as it is now; `registered` is False for one that was only heard."""
 
     device_id: str
     product: str = ""
@@ -30,6 +31,8 @@ class Device:
     registered_at: int = 0
     """0: unknown."""
     registered: bool = False
+    serviced: int = NEVER
+    """The last service record."""
 
 
 @dataclass(slots=True)
@@ -41,6 +44,7 @@ class Devices:
     attributes: list[Mapping[str, Value]] = field(default_factory=list)
     registered_at: SlotInts = field(default_factory=lambda: SlotInts(empty=0))
     registered: bytearray = field(default_factory=bytearray)
+    serviced: SlotInts = field(default_factory=SlotInts)
     slots: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, Kind] = field(default_factory=dict)
     """Of each attribute, as first seen."""
@@ -50,6 +54,8 @@ class Devices:
     """How many there were that are gone."""
     directory: object = None
     """Cache of `rules.directory`."""
+    _groups: dict[tuple[str, ...], dict[int, str]] = field(default_factory=dict)
+    """Names of peer groups, made once."""
     _columns: dict[tuple[str, Kind], NDArray[Any]] = field(default_factory=dict)
     """Attributes that rules ask for, by device."""
 
@@ -78,6 +84,7 @@ class Devices:
     def delete(self, device_id: str) -> int | None:
         slot = self.slots.pop(device_id, None)
         if slot is not None:
+            self.serviced.put_one(slot, NEVER)
             self.ids[slot], self.products[slot], self.attributes[slot] = None, "", NO_ATTRIBUTES
             self.deleted += 1
             self._ask_again(slot)
@@ -90,6 +97,7 @@ class Devices:
             self.attributes[slot],
             self.registered_at.one(slot),
             registered=bool(self.registered[slot]),
+            serviced=self.serviced.one(slot),
         )
 
     def device_id(self, slot: int) -> str:
@@ -97,6 +105,14 @@ class Devices:
         if found is None:
             raise LookupError(f"device number {slot} was deleted")
         return found
+
+    def group(self, slot: int, by: tuple[str, ...]) -> str:
+        """The device's group among peers: its product and these attributes; empty if it lacks one of them."""
+        known = self._groups.setdefault(by, {})
+        if slot not in known:
+            values = [self.attributes[slot].get(name) for name in by]
+            known[slot] = "" if None in values else msgspec.json.encode([self.products[slot], *values]).decode()
+        return known[slot]
 
     def live(self) -> Ints:
         """Numbers of the devices that exist, ascending."""
@@ -128,6 +144,8 @@ class Devices:
         return column
 
     def _ask_again(self, slot: int) -> None:
+        for groups in self._groups.values():
+            groups.pop(slot, None)
         for answer in self.answers.values():
             answer.put_one(slot, UNASKED)
         for (name, kind), column in self._columns.items():

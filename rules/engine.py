@@ -150,7 +150,7 @@ def _judge(track: Track, readout: Readout) -> dict[str, list[Found]]:
     together = {
         name: detector
         for name, detector in track.detectors.items()
-        if detector.shared is not None and detector.tally is None
+        if detector.shared is not None and detector.tally is None and detector.watch is None
     }
     found: dict[str, list[Found]] = {name: [] for name in together}
     if not together or not len(readout.board.rows):

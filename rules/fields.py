@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from math import isfinite
 from typing import Any, TypeVar
 
 from domain.errors import SourceError
@@ -130,6 +131,33 @@ class Fields:
         else:
             self.wrong(key, f"{value!r} is not a whole number from {least} to {most}", cure=cure)
         return None
+
+    def number(self, key: str, *, example: str) -> float | None:
+        """A number; required."""
+        value = self.data.get(key)
+        if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
+            return float(value)
+        self.wrong(key, "is missing" if value is None else f"{value!r} is not a number", cure=f"write {key}: {example}")
+        return None
+
+    def words(self, key: str, *, example: str) -> tuple[str, ...]:
+        """A list of different texts, or one text for a list of one; required, empty where it is wrong."""
+        value = self.data.get(key)
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, list) or not items:
+            problem = "is missing" if value is None else f"{value!r} is not a list of names"
+            self.wrong(key, problem, cure=f"write {key}: {example}")
+            return ()
+        for place, item in enumerate(items):
+            if not isinstance(item, str) or not item.strip() or item in items[:place]:
+                problem = "stands twice" if item in items[:place] else "is no name"
+                self.errors.append(
+                    self.document.error(
+                        f"{item!r} {problem}", at=(*self.at, key, place), cure=f"write {key}: {example}"
+                    )
+                )
+                return ()
+        return tuple(items)
 
     def flag(self, key: str) -> bool:
         """true or false; false when absent."""

@@ -43,12 +43,19 @@ def devices_in(documents: Iterable[Document]) -> list[DeviceChanged]:
         DeviceChanged(
             str(document.data.get("id", "")),
             str(document.data.get("product") or ""),
-            _attributes(document.data.get("attributes")),
+            {**_site(document.data.get("site")), **_attributes(document.data.get("attributes"))},
             0,
         )
         for document in documents
         if document.kind == "device"
     ]
+
+
+def _site(given: Any) -> dict[str, Value]:
+    """Where the device stands, under the names that the registry gives it, too."""
+    known = _attributes(given)
+    names = {"address": "site", "lat": "site.lat", "lon": "site.lon", "timezone": "timezone"}
+    return {names[key]: value for key, value in known.items() if key in names}
 
 
 def _attributes(given: Any) -> dict[str, Value]:

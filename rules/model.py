@@ -43,8 +43,15 @@ class Signal:
     half_life_ms: int | None = None
     expr: str | None = None
     counter: bool = False
+    several: tuple[str, ...] = ()
+    """The metrics of an op that takes several: `anomaly`, and `distance` (latitude, longitude)."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of ops that have some of their own, as the file says them."""
+    """Fields of ops that have some of their own, defaults filled in."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that the op looks at; those of an expression are not among them."""
+        return self.several or (() if self.of is None else (self.of,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class Program:
     @property
     def metrics(self) -> frozenset[str]:
         """Names that the rule uses, directly or through a signal, and that may be metrics."""
-        return self.plain.union(signal.of for signal in self.signals.values() if signal.of is not None)
+        return self.plain.union(*(signal.metrics for signal in self.signals.values()))
 
     def expressions(self) -> Iterable[Expression]:
         yield from self.inner.values()
@@ -91,8 +91,8 @@ def channels(program: Program, kinds: Mapping[str, Kind]) -> frozenset[Channel]:
     """Where the rule's metrics are found, if they are metrics. Silence ends with a reading of any kind."""
     found = {Channel(name, kinds[name]) for name in program.plain if name != DEVICE_ID}
     for signal in program.signals.values():
-        if signal.of is not None:
-            found.update(Channel(signal.of, kind) for kind in (Kind if signal.op == "silence" else (kinds[signal.of],)))
+        for metric in signal.metrics:
+            found.update(Channel(metric, kind) for kind in (Kind if signal.op == "silence" else (kinds[metric],)))
     return frozenset(found)
 
 

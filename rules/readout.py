@@ -13,7 +13,9 @@ from rules.model import Kind, Signal
 from rules.program import Program
 from rules.samples import DTYPES, NEVER, Channel, Flags, Floats, Ints
 from rules.segments import bound
-from rules.signals import ewma, folds, ranks
+from rules.signals import ewma, folds, forecast, ranks
+from rules.signals.beyond import OPS as BEYOND
+from rules.signals.beyond import Beyond, View
 from rules.signals.blocks import Blocks
 from rules.signals.history import History, Readings, Window, readings_on, up_to, window
 from rules.signals.silence import Coverage
@@ -30,12 +32,14 @@ class Past:
     histories: dict[Channel, History] = field(default_factory=dict)
     averages: dict[tuple[Channel, int], ewma.Averages] = field(default_factory=dict)
     ears: Ears = field(default_factory=Ears)
+    beyond: Beyond = field(default_factory=Beyond)
 
     def reach(self, program: Program, kinds: Mapping[str, Kind], evaluated: SlotInts) -> None:
         """Remember as much as the program's signals look back on, from each device's last evaluated sample on."""
         self.ears.listen_for([signal.of for signal in program.signals.values() if signal.op == "silence"])
         for signal in program.signals.values():
-            if signal.op == "silence" or signal.of is None:
+            self.beyond.reach(signal, kinds, program.rule.join_within_ms)
+            if signal.op == "silence" or signal.op in BEYOND or signal.of is None:
                 continue
             channel = Channel(signal.of, kinds[signal.of])
             history = self.histories.setdefault(channel, History(blocks=Blocks(valued=channel.kind is Kind.NUMBER)))
@@ -51,6 +55,7 @@ class Past:
         for averages in self.averages.values():
             averages.forget(slot)
         self.ears.forget(slot)
+        self.beyond.forget(slot)
 
 
 @dataclass(slots=True)
@@ -66,6 +71,10 @@ class Readout:
     _averages: dict[tuple[Channel, int], ewma.Course] = field(default_factory=dict)
     _fresh: dict[frozenset[Channel], Flags] = field(default_factory=dict)
     _every: Flags | None = None
+    _beyond: View = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._beyond = View(self.board, self.devices, self.past.beyond)
 
     @property
     def every(self) -> Flags:
@@ -94,6 +103,8 @@ class Readout:
 
     def signal(self, signal: Signal, points: Points, *, join_within: int, kinds: Mapping[str, Kind]) -> Floats:
         """A signal that is no expression; NaN for NULL."""
+        if signal.op in BEYOND:
+            return self._beyond.signal(signal, points, join_within=join_within, kinds=kinds)
         if signal.of is None or signal.op == "silence":
             return self._silence(signal, points)
         channel = Channel(signal.of, kinds[signal.of])
@@ -103,9 +114,11 @@ class Readout:
             return self._average(channel, signal.half_life_ms).at(points, end, readings)
         over = signal.over_ms or 0
         seen = window(points, readings, end, over)
-        if signal.op not in ("delta", "zscore"):
+        if signal.op not in ("delta", "zscore", "time_to"):
             return _folded(signal, readings, seen)
         now = self.board.values(channel, points, join_within=join_within).to_numpy(allow_copy=True)
+        if signal.op == "time_to":
+            return forecast.time_to(signal, readings, seen, points, now)
         if signal.op == "delta":
             return _delta(readings, points, end, over, now)
         fresh = self._brought(channel, points)
@@ -114,6 +127,7 @@ class Readout:
     def settle(self) -> None:
         """Carry what was remembered on to the next batch; nothing may be read afterwards."""
         self.hearing.settle()
+        self._beyond.settle()
         for channel in self.past.histories:
             self._readings_of(channel)
         for channel, half_life in self.past.averages:

@@ -22,8 +22,8 @@ class Source(NamedTuple):
     """What a column holds: a metric or attribute by name, or a signal."""
 
     what: str | Signal
-    kind: Kind
-    """Of the name, or of what the signal is of."""
+    kinds: tuple[tuple[str, Kind], ...]
+    """Of the name, or of the signal's metrics."""
     join_within: int
 
 
@@ -58,11 +58,12 @@ def share(program: Program, kinds: Mapping[str, Kind]) -> Shared | None:
     join_within = program.rule.join_within_ms
     columns, names, renamed = {}, {}, {}
     for name in sorted(program.plain):
-        source = Source(name, kinds[name], join_within)
+        source = Source(name, ((name, kinds[name]),), join_within)
         names[name] = f"{name}\0{kinds[name]}\0{join_within}"
         columns[names[name]], renamed[names[name]] = source, kinds[name]
     for name, signal in program.signals.items():
-        source = Source(replace(signal, name=""), kinds[signal.of] if signal.of else Kind.NUMBER, join_within)
+        of = tuple((metric, kinds[metric]) for metric in signal.metrics)
+        source = Source(replace(signal, name=""), of, join_within)
         names[name] = f"\0{source}"
         columns[names[name]], renamed[names[name]] = source, Kind.NUMBER
     missing = {Missing.HOLD: UNKNOWN, Missing.BREACH: 1, Missing.OK: 0}[program.rule.missing]
@@ -106,15 +107,14 @@ def screen(readout: Readout, conditions: Mapping[str, tuple[Shared, Flags]]) -> 
 
 def _column(readout: Readout, source: Source, seen: Sequence[Flags]) -> pl.Series:
     if isinstance(source.what, str):
-        return readout.column(source.what, source.kind, source.join_within)
+        return readout.column(source.what, source.kinds[0][1], source.join_within)
     rows = seen[0]
     for more in seen[1:]:
         if more is not rows:
             rows = rows | more
     index = np.flatnonzero(rows)
     points = readout.board.samples(index)
-    kinds = {source.what.of: source.kind} if source.what.of else {}
-    values = readout.signal(source.what, points, join_within=source.join_within, kinds=kinds)
+    values = readout.signal(source.what, points, join_within=source.join_within, kinds=dict(source.kinds))
     if len(index) < len(rows):
         found = np.full(len(rows), np.nan)
         found[index] = values

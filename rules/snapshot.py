@@ -21,6 +21,7 @@ from rules.model import Kind
 from rules.program import compile_rule
 from rules.readout import Past
 from rules.samples import DTYPES, Channel, Ints, Rows
+from rules.signals.beyond import Beyond
 from rules.signals.blocks import Blocks
 from rules.signals.ewma import Averages
 from rules.signals.history import History
@@ -29,7 +30,7 @@ from rules.signals.silence import Coverage
 from rules.slots import SlotInts, SlotValues
 from rules.state import State, Track, settle_kinds
 
-VERSION = 2
+VERSION = 3
 
 
 def dump(state: State) -> bytes:
@@ -79,18 +80,20 @@ def _devices(devices: Devices) -> Any:
         [dict(known) if known else None for known in devices.attributes],
         _ints(devices.registered_at),
         bytes(devices.registered),
+        _ints(devices.serviced),
         devices.kinds,
     )
 
 
 def _read_devices(plain: Any) -> Devices:
-    ids, products, codes, attributes, registered_at, registered, kinds = plain
+    ids, products, codes, attributes, registered_at, registered, serviced, kinds = plain
     return Devices(
         ids,
         [products[code] for code in _array(codes).tolist()],
         [known or NO_ATTRIBUTES for known in attributes],
         SlotInts(_array(registered_at), empty=0),
         bytearray(registered),
+        _read_ints(serviced),
         {device_id: slot for slot, device_id in enumerate(ids) if device_id is not None},
         _kinds(kinds),
     )
@@ -147,6 +150,7 @@ def _track(track: Track) -> dict[str, Any]:
         "carries": [(channel, _ints(carry.ts), _values(carry.values)) for channel, carry in lane.carries.items()],
         "waiting": None if lane.waiting is None else _rows(lane.waiting),
         "histories": [(channel, each.horizon, _blocks(each.blocks)) for channel, each in past.histories.items()],
+        "beyond": past.beyond.dump(),
         "averages": [
             (channel, half_life, _ints(each.moment), _values(each.average))
             for (channel, half_life), each in past.averages.items()
@@ -175,6 +179,7 @@ def _read_track(plain: Mapping[str, Any]) -> Track:
 
 def _read_past(plain: Mapping[str, Any]) -> Past:
     past = Past(ears=Ears({metric: _read_ints(heard) for metric, heard in plain["ears"]}))
+    past.beyond = Beyond.load(plain["beyond"])
     for raw, horizon, blocks in plain["histories"]:
         past.histories[_channel(raw)] = History(horizon, _read_blocks(blocks))
     for raw, half_life, moment, average in plain["averages"]:

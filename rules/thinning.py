@@ -45,6 +45,7 @@ class Thinner:
         if None in differences or not len(parts):
             return tick_marks.spread(parts)
         parts = self._cut_where_heard(parts, ticks)
+        parts = self._cut_where_registered(parts, ticks)
         parts = self._cut_where_values_expire(parts, ticks)
         points = tick_marks.as_points(parts, ticks)
         now, later = self._frame(points, after_ms=0), self._frame(points, after_ms=STEP_MS)
@@ -68,6 +69,12 @@ class Thinner:
         owner = bound(parts.first, first, end, place + 1) - 1
         inside = owner >= first
         return tick_marks.split(parts, owner[inside], place[inside])
+
+    def _cut_where_registered(self, parts: Stretches, ticks: Sequence[int]) -> Stretches:
+        """A device that was heard before it was registered: silence of what it never sent grows from there."""
+        registered = self.readout.devices.registered_at.get(self.readout.board.slots)
+        places = tick_marks.position(ticks, registered)[parts.group]
+        return tick_marks.split(parts, np.arange(len(parts)), places)
 
     def _cut_where_values_expire(self, parts: Stretches, ticks: Sequence[int]) -> Stretches:
         join_within = self.program.rule.join_within_ms

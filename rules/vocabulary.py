@@ -12,7 +12,10 @@ from rules.kinds import KindChecker
 from rules.model import Kind, Rule, Signal
 
 DEVICE_ID = "device_id"
-_NUMERIC_OPS = frozenset(("mean", "min", "max", "sum", "stddev", "median", "delta", "slope", "ewma", "zscore"))
+OF_SITES = ("site", "site.lat", "site.lon", "timezone")
+"""Attributes that a device with a site has by itself."""
+_ANY_KIND = frozenset(("count", "silence"))
+"""Ops that look at when a reading came, not at what it says."""
 
 
 class Problem(NamedTuple):
@@ -113,19 +116,32 @@ class _Check:
                     at,
                     SourceError(f"{signal.name!r} is also the name of {what}", cure="give the signal another name"),
                 )
-        if signal.of is None:
-            return
-        self.names.add(signal.of)
-        if signal.of in self.signals:
-            yield Problem((*at, "of"), SourceError(f"{signal.of!r} is a signal", cure="a signal is made of a metric"))
-        elif self.vocabulary.closed and signal.of not in self.vocabulary.metrics:
-            yield Problem((*at, "of"), SourceError(f"{signal.of!r} is no metric", cure=self._metric_meant(signal.of)))
-        elif signal.op in _NUMERIC_OPS:
-            kind = self.kinds.setdefault(signal.of, Kind.NUMBER)
+        for key, metric in _places(signal):
+            yield from self._metric(signal, metric, at=(*at, *key))
+        yield from self._attributes(signal, at=at)
+
+    def _metric(self, signal: Signal, metric: str, *, at: Route) -> Iterator[Problem]:
+        self.names.add(metric)
+        if metric in self.signals:
+            yield Problem(at, SourceError(f"{metric!r} is a signal", cure="a signal is made of a metric"))
+        elif self.vocabulary.closed and metric not in self.vocabulary.metrics:
+            yield Problem(at, SourceError(f"{metric!r} is no metric", cure=self._metric_meant(metric)))
+        elif signal.op not in _ANY_KIND:
+            kind = self.kinds.setdefault(metric, Kind.NUMBER)
             if kind is not Kind.NUMBER:
+                needs = "a metric of numbers" if len(signal.metrics) == 1 else "metrics of numbers"
+                yield Problem(at, SourceError(f"{metric!r} is a {kind}", cure=f"{signal.op} needs {needs}"))
+
+    def _attributes(self, signal: Signal, *, at: Route) -> Iterator[Problem]:
+        """`by` of peers names attributes. Where none are known, as in a back-test without devices, any may come."""
+        known = self.vocabulary.attributes
+        for place, name in enumerate(signal.options.get("by", ())):
+            if self.vocabulary.closed and known and name not in {*known, *OF_SITES}:
+                near = suggest(name, [*known, *OF_SITES])
+                listed = ", ".join(sorted(known)[:12])
                 yield Problem(
-                    (*at, "of"),
-                    SourceError(f"{signal.of!r} is a {kind}", cure=f"{signal.op} needs a metric of numbers"),
+                    (*at, "by", place),
+                    SourceError(f"{name!r} is no attribute", cure=near or f"known attributes are: {listed}"),
                 )
 
     def _metric_meant(self, name: str) -> str:
@@ -173,6 +189,16 @@ class _Check:
                 raise _at_name(
                     text.text, name, f"{name!r} is both a metric and an attribute", cure="rename one of the two"
                 )
+
+
+def _places(signal: Signal) -> Iterator[tuple[Route, str]]:
+    """Each metric of a signal, and the key that names it."""
+    if signal.op == "distance":
+        yield from zip((("lat",), ("lon",)), signal.several, strict=True)
+    elif signal.several:
+        yield from ((("of", place), metric) for place, metric in enumerate(signal.several))
+    elif signal.of is not None:
+        yield ("of",), signal.of
 
 
 def _at_name(text: str, name: str, problem: str, *, cure: str) -> SourceError:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from domain.faults import Transition, TransitionState
-from domain.telemetry import LogEntry, Tick, Uplink
+from domain.telemetry import LogEntry, PeerSummary, Tick, Uplink
 from rules.control import activate, detector_of
 from rules.detector import Detector
 from rules.program import Program
@@ -23,6 +23,9 @@ DAY_MS = 86_400_000
 HALF_LIVES = 10
 """After so many, what an average began with weighs less than a thousandth."""
 
+LEARNING_MS = {"anomaly": 14 * DAY_MS, "usage": 90 * DAY_MS}
+"""What has no window wants to look back as far as is worth the reading."""
+
 Observe = Callable[[State, Sequence[LogEntry]], tuple[State, list[Transition]]]
 
 
@@ -30,7 +33,8 @@ def lookback_ms(program: Program) -> int:
     """How far back samples matter to the rule, at least."""
     rule = program.rule
     windows = (
-        max(2 * (signal.over_ms or 0), HALF_LIVES * (signal.half_life_ms or 0)) for signal in program.signals.values()
+        max(2 * (signal.over_ms or 0), HALF_LIVES * (signal.half_life_ms or 0), LEARNING_MS.get(signal.op, 0))
+        for signal in program.signals.values()
     )
     return DAY_MS + max(windows, default=0) + rule.for_ms + rule.join_within_ms + rule.lateness_ms
 
@@ -90,7 +94,9 @@ def _fresh(state: State) -> State:
 
 def _counts(state: State, entry: LogEntry) -> bool:
     """Rules and devices are as they are now, whatever they were then."""
-    return isinstance(entry, Tick) or (isinstance(entry, Uplink) and entry.device_id in state.devices.slots)
+    return isinstance(entry, Tick | PeerSummary) or (
+        isinstance(entry, Uplink) and entry.device_id in state.devices.slots
+    )
 
 
 def _hand_over(alone: Detector, detector: Detector) -> dict[int, int]:
@@ -122,6 +128,7 @@ def _remember(track: Track, alone: Track, detector: Detector) -> None:
     for key, averages in alone.past.averages.items():
         if key not in asked.averages:
             track.past.averages[key] = averages
+    track.past.beyond.adopt(alone.past.beyond, asked=asked.beyond)
     for metric, times in alone.past.ears.heard.items():
         if metric not in asked.ears.heard:
             track.past.ears.heard[metric] = times

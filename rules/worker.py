@@ -117,9 +117,11 @@ class Worker(Generic[State]):
         owner: str,
         pace: Pace | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        survey: Callable[[int, State], None] | None = None,
     ) -> None:
+        """`survey` is shown each live partition's state now and then, and may raise StoreUnavailable."""
         self._engine, self._log, self._ledger, self._owner = engine, log, ledger, owner
-        self._pace, self._monotonic = pace or Pace(), monotonic
+        self._pace, self._monotonic, self._survey = pace or Pace(), monotonic, survey
         self._logger: Any = structlog.get_logger("rules.worker").bind(owner=owner)
         self._partitions: dict[int, Partition[State]] = {}
         self._renewed_at: float | None = None
@@ -256,6 +258,8 @@ class Worker(Generic[State]):
             self._commit(partition)
         if now - partition.snapshot_at >= self._pace.snapshot_s:
             self._snapshot(partition)
+        if self._survey is not None and partition.state is not None and partition.is_live:
+            self._survey(partition.claim.partition, partition.state)
         return len(batches)
 
     def _past(self, number: int, since_ms: int, up_to: int) -> Iterator[LogBatch]:

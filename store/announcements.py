@@ -3,8 +3,9 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from domain.clock import to_ms
 from domain.faults import Stage
-from domain.telemetry import RuleActivated, partition_of
+from domain.telemetry import RuleActivated, Serviced, partition_of
 from store import control
 from store.notes import changed
 from store.tables import Device, Rule, RuleVersion
@@ -22,3 +23,5 @@ def announce_anew(session: Session, partition: int, *, partitions: int) -> None:
     for device in session.scalars(select(Device).where(Device.announced)):
         if partition_of(device.id, partitions) == partition:
             control.enqueue(session, changed(device), device_id=device.id)
+            if device.last_service is not None:
+                control.enqueue(session, Serviced(device.id, to_ms(device.last_service)), device_id=device.id)

@@ -10,7 +10,18 @@ from typing import Any
 import msgspec
 
 from domain.errors import ConfigError, TooLargeForLog
-from domain.telemetry import DeviceChanged, DeviceDeleted, LogEntry, RuleActivated, RuleRetired, Sample, Tick, Uplink
+from domain.telemetry import (
+    DeviceChanged,
+    DeviceDeleted,
+    LogEntry,
+    PeerSummary,
+    RuleActivated,
+    RuleRetired,
+    Sample,
+    Serviced,
+    Tick,
+    Uplink,
+)
 
 VERSION = 1
 
@@ -96,6 +107,11 @@ def _read_uplink(device_id: str, at: int, samples: list[list[Any]]) -> Uplink:
     return Uplink(device_id, at, tuple([Sample(at + sample[0], *sample[1:]) for sample in samples]))
 
 
+def _read_summary(signal: str, group: str, at: int, n: int, *told: Any) -> PeerSummary:
+    median, mad, quantiles = told
+    return PeerSummary(signal, group, at, n, median, mad, tuple(quantiles))
+
+
 _WRITE: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     Uplink: _write_uplink,
     Tick: lambda e: ("t", e.at, e.listener, e.covers_ms),
@@ -103,6 +119,8 @@ _WRITE: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     RuleRetired: lambda e: ("x", e.name),
     DeviceChanged: lambda e: ("d", e.device_id, e.product, e.attributes, e.registered_at),
     DeviceDeleted: lambda e: ("g", e.device_id),
+    Serviced: lambda e: ("s", e.device_id, e.at),
+    PeerSummary: lambda e: ("p", e.signal, e.group, e.at, e.n, e.median, e.mad, e.quantiles),
 }
 
 _READ: dict[str, Callable[..., LogEntry]] = {
@@ -112,4 +130,6 @@ _READ: dict[str, Callable[..., LogEntry]] = {
     "x": RuleRetired,
     "d": DeviceChanged,
     "g": DeviceDeleted,
+    "s": Serviced,
+    "p": _read_summary,
 }

@@ -46,8 +46,14 @@ def in_force(reported: Mapping[str, Any] | None, declared: Mapping[str, Any] | N
 
 def changed(device: Device) -> DeviceChanged:
     """What the engines are told of a device."""
-    attributes = in_force(device.reported, device.attributes)
+    attributes = in_force({**site_of(device), **(device.reported or {})}, device.attributes)
     return DeviceChanged(device.id, device.product or "", attributes, to_ms(device.registered_at))
+
+
+def site_of(device: Device) -> dict[str, Value]:
+    """Where the device stands, as attributes that rules may name; what is declared or reported under a name wins."""
+    known = {"site": device.address, "site.lat": device.lat, "site.lon": device.lon, "timezone": device.timezone}
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def write_dead_letters(session: Session, letters: Sequence[DeadLetter], *, now: datetime) -> None:

@@ -12,19 +12,22 @@ from api import history, uplinks
 from api.paging import Page, Wanted, page_of
 from api.routes.raw import RawBytes, takes_yaml
 from api.schemas.declared import MuteIn
-from api.schemas.desk import CommandIn
+from api.schemas.desk import CommandIn, ServiceIn, ServiceOut
 from api.schemas.things import CommandOut, DeviceDetail, ManyReadingsOut, ReadingsOut, device_fields
 from api.services import House
 from api.thinning import pairs, thinned
 from domain.clock import from_ms, iso
 from domain.errors import NotFound, SourceError
 from domain.faults import TransitionState
+from store import service_records
 from store.tables import Command, Device, DeviceValue, Fault, Ticket
 from tickets import service
 
 router = APIRouter(prefix="/v1/devices/{device_id}", tags=["devices"])
 
 DEFAULT_SPAN = timedelta(hours=24)
+AHEAD = timedelta(minutes=5)
+"""So far ahead a caller's clock may be."""
 
 
 @router.get("", response_model=DeviceDetail, summary="Read a device with its latest values and open faults")
@@ -108,6 +111,20 @@ def unmute(device_id: str, house: House) -> Any:
         house.hand_on(session, service.unmute(session, device_id, now=now), now=now)
         session.flush()
         return _detail(session, device)
+
+
+@router.post(
+    "/service", response_model=ServiceOut, status_code=status.HTTP_202_ACCEPTED, summary="Record that it was serviced"
+)
+def serviced(device_id: str, house: House, body: ServiceIn | None = None) -> Any:
+    """Signals of usage count anew from there. A record older than the newest one changes nothing."""
+    now = house.clock.now()
+    at = body.at if body is not None and body.at is not None else now
+    if at > now + AHEAD:
+        raise SourceError(f"{at.isoformat()} is not over yet", cure="leave it out for now", key="at")
+    with house.database.write() as session:
+        device = service_records.record(session, device_id, at=at, now=now)
+        return {"device_id": device.id, "last_service": device.last_service}
 
 
 @router.post(

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from api.ids import BodyId
 from api.schemas.moments import Moment, Shown
@@ -249,3 +249,19 @@ class VisitMoveIn(BaseModel):
     outcome: Literal["fixed", "incomplete"] = "fixed"
     note: str = ""
     verdict: Literal["real", "false_alarm"] | None = None
+    serviced: bool = False
+    """With `complete`: the device was serviced, so what wears counts anew."""
+
+
+class ServiceIn(BaseModel):
+    """A device was serviced."""
+
+    at: AwareDatetime | None = None
+    """Default: now."""
+
+
+class ServiceOut(BaseModel):
+    """A device's newest service record."""
+
+    device_id: str
+    last_service: Moment | None

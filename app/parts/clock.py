@@ -8,6 +8,7 @@ from typing import Any
 from app.clockwork import Clockwork
 from app.historian import LOOK_EVERY_S, WRITE_EVERY_S, Historian
 from app.house import House, Part
+from app.peering import SUM_UP_EVERY_S, SummingUp
 from domain.errors import StoreUnavailable
 
 
@@ -22,13 +23,18 @@ def build(house: House) -> Part:
         owner=house.instance,
         keep_days=settings.history_days,
     )
+    peers = SummingUp(house.database, house.clock, log.append, partitions=settings.partitions, owner=house.instance)
     clockwork = Clockwork(
         house.database,
         house.clock,
         log.append,
         partitions=settings.partitions,
         owner=house.instance,
-        tasks=(("history", WRITE_EVERY_S, historian.write), ("upkeep", LOOK_EVERY_S, historian.keep_up)),
+        tasks=(
+            ("history", WRITE_EVERY_S, historian.write),
+            ("upkeep", LOOK_EVERY_S, historian.keep_up),
+            ("peers", SUM_UP_EVERY_S, peers.sum_up),
+        ),
     )
 
     def report() -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import rules.engine
 from app.house import House, Part
 from app.ledger import SqlLedger
+from app.peering import Surveyor
 from domain.errors import LogUnavailable
 from rules.worker import Pace, Worker
 
@@ -16,7 +17,8 @@ def build(house: House) -> Part:
     log = house.log()
     ledger = SqlLedger(house.database, house.clock, partitions=house.settings.partitions, owner=house.instance)
     pace = Pace(snapshot_s=house.settings.snapshot_every_s, wait_s=0.05)
-    worker = Worker(rules.engine, log=log, ledger=ledger, owner=house.instance, pace=pace)
+    surveyor = Surveyor(house.database, house.clock)
+    worker = Worker(rules.engine, log=log, ledger=ledger, owner=house.instance, pace=pace, survey=surveyor.look)
 
     known: dict[int, int] = {}
 

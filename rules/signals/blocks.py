@@ -110,7 +110,8 @@ class Blocks:
         room = wanted + wanted // 4 + LEAST_ROOM
         total = int(room.sum())
         if self.used + total > len(self.ts):
-            self._enlarge(total)
+            self._lay_anew(slots, room)
+            return
         at = self.used + np.cumsum(room) - room
         self._move(slots, at)
         self.start[slots], self.limit[slots] = at, at + room
@@ -125,13 +126,14 @@ class Blocks:
             self.value[place] = self.value[source]
         self.begin[slots], self.end[slots] = at, at + live
 
-    def _enlarge(self, more: int) -> None:
-        """Lay all blocks end to end anew, each as long as it was, with room behind the last for `more` and some."""
+    def _lay_anew(self, slots: Ints, wanted: Ints) -> None:
+        """All blocks end to end in new arrays: these as long as wanted, the others as they were, and some to spare."""
         live = self.end - self.begin
         room = np.where(live > 0, self.limit - self.start, 0)
+        room[slots] = wanted
         at = np.cumsum(room) - room
         self.used = int(room.sum())
-        total = self.used + more + self.used // 8
+        total = self.used + self.used // 8
         source, place = spans(self.begin, live), spans(at, live)
         ts = np.empty(total, dtype=np.int64)
         ts[place] = self.ts[source]

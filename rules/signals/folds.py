@@ -7,7 +7,7 @@ are kept in double-double (Knuth's two-sum), spread and slope as centred moments
 """
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -141,21 +141,39 @@ def stddev(value: Floats, window: Window) -> Floats:
     return np.where(size > 1, np.sqrt(squares / np.maximum(size - 1, 1)), np.nan)
 
 
-def slope(ts: Ints, value: Floats, window: Window, *, counter: bool = False) -> Floats:
-    """Least squares, per millisecond; NaN under three readings.
+class Line(NamedTuple):
+    """The least-squares line of each window, through the means of its readings; NaN where the window is empty."""
+
+    slope: Floats
+    """Per millisecond; NaN under three readings."""
+    last: Floats
+    """Event time of the last reading."""
+    behind: Floats
+    """Mean event time, in ms after the last: not above 0."""
+    level: Floats
+    """Mean value."""
+
+
+def line(ts: Ints, value: Floats, window: Window, *, counter: bool = False) -> Line:
+    """Slope and means of each window.
 
     A `counter` goes on where it fell back to start again at 0: what it had reached is added from there on.
     """
 
     def leaf(at: Ints) -> Block:
         none, own = np.zeros(at.shape), value[at]
-        line = (np.ones(at.shape), ts[at].astype(np.float64), none, own, none, none)
-        return (*line, own, own, none) if counter else line
+        parts = (np.ones(at.shape), ts[at].astype(np.float64), none, own, none, none)
+        return (*parts, own, own, none) if counter else parts
 
-    _, _, _, _, squares, products, *_ = fold(leaf, window, _merge_counter if counter else _merge_line)
+    _, last, behind, level, squares, products, *_ = fold(leaf, window, _merge_counter if counter else _merge_line)
     with np.errstate(all="ignore"):
         found: Floats = np.where((window.size >= 3) & (squares > 0), products / squares, np.nan)
-    return found
+    return Line(found, last, behind, level)
+
+
+def slope(ts: Ints, value: Floats, window: Window, *, counter: bool = False) -> Floats:
+    """Least squares, per millisecond; NaN under three readings."""
+    return line(ts, value, window, counter=counter).slope
 
 
 def _summand(value: Floats) -> Leaf:

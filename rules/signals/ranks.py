@@ -26,7 +26,7 @@ def median(value: Floats, window: Window) -> Floats:
     small = _only(window, ~sliding)
     for part in chunks(small):
         table, size = _table(value, small, part)
-        found[part] = _middle(np.sort(table, axis=1), size)
+        found[part] = middle_of(np.sort(table, axis=1), size)
     for place, ordered in _slide(value, window, np.flatnonzero(sliding)):
         found[place] = _median_of(ordered)
     return found
@@ -41,17 +41,18 @@ def zscore(value: Floats, window: Window, now: Floats) -> Floats:
     for part in chunks(small):
         table, size = _table(value, small, part)
         table.sort(axis=1)
-        middle = _middle(table, size)
+        middle = middle_of(table, size)
         away = np.abs(table - np.where(size > 0, middle, 0.0)[:, None])
         away.sort(axis=1)
-        found[part] = (now[part] - middle) / _spread(middle, _middle(away, size))
+        found[part] = (now[part] - middle) / spread(middle, middle_of(away, size))
     for place, ordered in _slide(value, window, np.flatnonzero(sliding)):
         centre = _median_of(ordered)
-        found[place] = (now[place] - centre) / _spread(centre, _median_distance(ordered, centre))
+        found[place] = (now[place] - centre) / spread(centre, _median_distance(ordered, centre))
     return found
 
 
-def _spread(middle: Floats | float, deviation: Floats | float) -> Floats:
+def spread(middle: Floats | float, deviation: Floats | float) -> Floats:
+    """The robust standard deviation; never so small that rounding of a constant looks like a change."""
     found: Floats = np.maximum(1.4826 * deviation, 1e-3 * np.maximum(1.0, np.abs(middle)))
     return found
 
@@ -83,7 +84,8 @@ def _table(value: Floats, window: Window, part: Ints) -> tuple[Floats, Ints]:
     return table, size
 
 
-def _middle(ordered: Floats, size: Ints) -> Floats:
+def middle_of(ordered: Floats, size: Ints) -> Floats:
+    """The median of each row: the first `size` of its values, which are ascending; NaN where there are none."""
     rows = np.arange(len(ordered))
     low = ordered[rows, np.maximum((size - 1) // 2, 0)]
     high = ordered[rows, np.minimum(size // 2, ordered.shape[1] - 1)]

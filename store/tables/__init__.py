@@ -21,6 +21,7 @@ from store.tables.operations import (
     Lease,
     Meta,
     PartitionLease,
+    PeerShare,
     RoleReport,
     Snapshot,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "Meta",
     "Mute",
     "PartitionLease",
+    "PeerShare",
     "Playbook",
     "Product",
     "RoleReport",

@@ -99,6 +99,8 @@ class Device(Base):
     last_seen: Mapped[datetime | None]
     presence: Mapped[str | None]
     presence_at: Mapped[datetime | None]
+    last_service: Mapped[datetime | None]
+    """The newest service record."""
     muted_until: Mapped[datetime | None]
     muted_reason: Mapped[str | None]
     body: Mapped[dict[str, Any]] = mapped_column(default=dict)

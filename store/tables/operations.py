@@ -76,6 +76,21 @@ class ControlEntry(Base):
     """{partition: sequence} once the log has it."""
 
 
+class PeerShare(Base):
+    """What one partition's devices last said of a group of peers: summed up over all partitions each minute."""
+
+    __tablename__ = "peer_shares"
+    partition: Mapped[int] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    """The metric, and the attributes that make devices peers."""
+    peers: Mapped[str] = mapped_column(primary_key=True)
+    """The group."""
+    at: Mapped[datetime]
+    n: Mapped[int]
+    points: Mapped[list[Any]]
+    """All `n` values ascending, or as many quantiles as are kept."""
+
+
 class RoleReport(Base):
     """What a process of a role last said of itself."""
 

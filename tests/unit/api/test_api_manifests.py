@@ -48,7 +48,8 @@ def test_the_engines_hear_of_the_device_and_the_rule(house: House) -> None:
     assert isinstance(changed, DeviceChanged)
     assert changed.device_id == "hp-1"
     assert changed.product == "heatpump-x"
-    assert changed.attributes == {"max_temp": 90.0, "firmware": "1.4.2"}
+    site = {"site": "1 rue de la Paix", "site.lat": 48.869, "site.lon": 2.331, "timezone": "Europe/Paris"}
+    assert changed.attributes == {"max_temp": 90.0, "firmware": "1.4.2", **site}
     assert isinstance(activated, RuleActivated)
     assert (activated.name, activated.version, activated.stage) == ("compressor-overheat", 1, "live")
     assert activated.body["for"] == "5m"

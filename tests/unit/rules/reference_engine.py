@@ -3,12 +3,15 @@
 It shares no code with `rules/`. `reference(rules, rows, attributes)` gives the lines of `prevenant backtest --json`.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import Any
 
+from tests.unit.rules import reference_learned as learned
 from tests.unit.rules.reference_expressions import Row, Value, compiled, names_in
 from tests.unit.rules.reference_machine import Machine
 from tests.unit.rules.reference_signals import ExpressionSignal, duration_ms, signal_value
@@ -73,6 +76,13 @@ class Watch:
     last_evaluated: int | None = None
     late: int = 0
     readings: dict[str, list[tuple[int, Any]]] = field(default_factory=dict)
+    others: Callable[[Manifest], Sequence[learned.Timeline]] | None = None
+    """What the peers of this device said, for a signal that asks."""
+    reached: int = 0
+    """Latest receive time."""
+    detectors: dict[str, learned.Scored] = field(default_factory=dict)
+    scores: dict[str, tuple[int, Value]] = field(default_factory=dict)
+    """Per signal of anomalies: time and score of the last sample."""
 
     def __post_init__(self) -> None:
         self.machine = Machine(self.rule)
@@ -88,6 +98,7 @@ class Watch:
 
     def message(self, message: Message) -> None:
         """All samples of one message arrive."""
+        self.reached = max(self.reached, message.received_at)
         fresh = []
         for ts, values in message.samples:
             new = {metric: value for metric, value in values.items() if (metric, ts) not in self.seen}
@@ -119,6 +130,7 @@ class Watch:
         self.last_evaluated = ts
         for metric, value in new.items():
             self.readings.setdefault(metric, []).append((ts, value))
+        self._learn(ts, new.keys())
         if self.rule.get("missing", "hold") != "hold" or self.named & new.keys():
             self._judge(ts, self._row(ts, receive_time=received_at, new=new.keys()))
 
@@ -137,7 +149,7 @@ class Watch:
         row: dict[str, Value] = dict(self.attributes)
         for metric, readings in self.readings.items():
             ts, value = readings[-1]
-            row[metric] = value if now - ts <= duration_ms(self.rule.get("join_within", "5m")) else None
+            row[metric] = value if now - ts <= self._join_within() else None
         plain = dict(row)
         for name, spec in self.signals.items():
             if name in self.expressions:
@@ -146,11 +158,44 @@ class Watch:
             elif spec["op"] == "silence":
                 row[name] = self._silence(spec.get("of"), receive_time)
             else:
-                of = spec["of"]
-                row[name] = signal_value(
-                    spec, readings=self.readings.get(of, ()), value=plain.get(of), now=now, fresh=of in (new or ())
-                )
+                row[name] = self._signal(name, spec, plain, now=now, new=new or ())
         return row
+
+    def _signal(self, name: str, spec: Manifest, row: Row, *, now: int, new: Collection[str]) -> Value:
+        """A signal that is no expression, and not of silence; `row` are the values it may look at."""
+        if spec["op"] == "distance":
+            return learned.distance(spec, row)
+        of = spec["of"]
+        if spec["op"] == "anomaly":
+            return self._standing(self.scores.get(name), now=now)
+        readings = self.readings.get(of, ())
+        if spec["op"] == "usage":
+            return learned.usage(readings, service=self.attributes.get("last_service"))
+        if spec["op"] == "baseline":
+            score = learned.baseline(spec, readings, zone=self.attributes.get("timezone")) if readings else None
+            return self._standing((readings[-1][0], score) if readings else None, now=now)
+        if spec["op"] == "peers":
+            others = self.others(spec) if self.others is not None else ()
+            return learned.peers(spec, row.get(of), received=self.reached, others=others)
+        return signal_value(spec, readings=readings, value=row.get(of), now=now, fresh=of in new)
+
+    def _standing(self, found: tuple[int, Value] | None, *, now: int) -> Value:
+        """What was said of a reading, as long as the reading counts."""
+        return found[1] if found is not None and now - found[0] <= self._join_within() else None
+
+    def _learn(self, ts: int, new: Collection[str]) -> None:
+        """Each sample with a new reading of any of its metrics is one for the detector."""
+        for name, spec in self.signals.items():
+            metrics = [spec["of"]] if isinstance(spec.get("of"), str) else spec.get("of", [])
+            if spec["op"] == "anomaly" and {*metrics} & {*new}:
+                last = [self.readings.get(metric, [(-math.inf, None)])[-1] for metric in metrics]
+                values = [value if ts - at <= self._join_within() else None for at, value in last]
+                if name not in self.detectors:
+                    self.detectors[name] = learned.Scored(detector_for(spec, len(metrics)))
+                self.scores[name] = ts, self.detectors[name].score(ts, values)
+
+    def _join_within(self) -> int:
+        return duration_ms(self.rule.get("join_within", "5m"))
 
     def _silence(self, of: str | None, receive_time: int) -> Value:
         heard = max(self.heard.values(), default=None) if of is None else self.heard.get(of)
@@ -163,7 +208,9 @@ def named_by(rule: Manifest) -> set[str]:
     names = set(names_in(rule["when"]))
     names |= names_in(rule["clear"]) if "clear" in rule else set()
     for spec in rule.get("signals", {}).values():
-        names |= names_in(spec["expr"]) if "expr" in spec else {spec["of"]} if "of" in spec else set()
+        of = spec.get("of", [])
+        names |= names_in(spec["expr"]) if "expr" in spec else {of} if isinstance(of, str) else {*of}
+        names |= {spec[key] for key in ("lat", "lon") if key in spec}
     return names
 
 
@@ -179,6 +226,47 @@ def watch(subject: Watch, arrivals: Sequence[Message], seconds: range) -> Watch:
         subject.tick(second)
     subject.end()
     return subject
+
+
+def peers_of(
+    device_id: str, spec: Manifest, *, by_device: Mapping[str, Sequence[Message]], attributes: Mapping[str, Row]
+) -> list[learned.Timeline]:
+    """What the other devices with the same attributes said of the metric; nobody is a peer without them."""
+
+    def group(device: str) -> list[Value]:
+        return [attributes.get(device, {}).get(name) for name in spec["by"]]
+
+    if None in group(device_id):
+        return []
+    mates = [device for device in by_device if device != device_id and group(device) == group(device_id)]
+    return [_timeline(by_device[device], spec["of"]) for device in mates]
+
+
+def _timeline(arrivals: Sequence[Message], metric: str) -> learned.Timeline:
+    """Without lateness: what is older than the last sample is left out, and a repetition is no reading."""
+    found: list[tuple[int, int, float]] = []
+    reached, evaluated = 0, -1
+    known: set[tuple[str, int]] = set()
+    for message in arrivals:
+        reached = max(reached, message.received_at)
+        for ts, values in message.samples:
+            new = {name for name in values if (name, ts) not in known}
+            known |= {(name, ts) for name in new}
+            if not new or ts < evaluated:
+                continue
+            evaluated = ts
+            if metric in new:
+                found.append((reached, ts, values[metric]))
+    return found
+
+
+def detector_for(spec: Manifest, metrics: int) -> Any:
+    """The detectors are tested on their own; here they are asked about one sample after the other."""
+    from rules.detectors.multi import MultiDetector
+    from rules.detectors.single import SingleDetector
+
+    wanted = spec.get("detector", "multi" if metrics > 1 else "single")
+    return MultiDetector(metrics) if wanted == "multi" else SingleDetector()
 
 
 def reference(
@@ -198,7 +286,9 @@ def reference(
             known = {"device_id": device_id, **(attributes or {}).get(device_id, {})}
             if "applies_to" in rule and compiled(rule["applies_to"])(known) is not True:
                 continue
-            watched = watch(Watch(rule, known, (registered or {}).get(device_id)), arrivals, seconds)
+            subject = Watch(rule, known, (registered or {}).get(device_id))
+            subject.others = partial(peers_of, device_id, by_device=by_device, attributes=attributes or {})
+            watched = watch(subject, arrivals, seconds)
             found += [(s.at, rule["name"], device_id, s.episode, i, s) for i, s in enumerate(watched.machine.steps)]
     severities = {rule["name"]: rule.get("severity", "minor") for rule in rules}
     return [

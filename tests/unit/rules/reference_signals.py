@@ -42,6 +42,8 @@ def signal_value(spec: Mapping[str, Any], *, readings: Readings, value: Value, n
             return _delta(readings, value=value, now=now, over=over)
         case "zscore":
             return _zscore(values[:-1] if fresh else values, value=value)
+        case "time_to":
+            return _time_to(spec, inside, value=value, now=now)
         case "ewma":
             return _ewma(readings, half_life=duration_ms(spec["half_life"]))
         case op:
@@ -73,6 +75,21 @@ def _slope(inside: Readings, *, per: int, counter: bool) -> Value:
     above = sum((ts - mean_t) * (x - mean_x) for (ts, _), x in zip(inside, values, strict=True))
     below = sum((ts - mean_t) ** 2 for ts, _ in inside)
     return finite(above / below * per)
+
+
+def _time_to(spec: Mapping[str, Any], inside: Readings, *, value: Value, now: int) -> Value:
+    """Seconds until the line is at the threshold; 0 where the value, or the line, is there already."""
+    sign, threshold = (-1 if spec.get("direction") == "below" else 1), spec["threshold"]
+    if value is not None and sign * (value - threshold) >= 0:  # type: ignore[operator]
+        return 0.0
+    if len(inside) < 3:
+        return None
+    mean_t, mean_x = (sum(column) / len(inside) for column in zip(*inside, strict=True))
+    slope = _slope(inside, per=1, counter=False)
+    missing = sign * (threshold - (mean_x + slope * (now - mean_t)))  # type: ignore[operator]
+    if missing <= 0:
+        return 0.0
+    return missing / (sign * slope) / 1000 if sign * slope > 0 else None  # type: ignore[operator]
 
 
 def _without_resets(values: Sequence[float]) -> list[float]:

@@ -49,6 +49,10 @@ class Words:
     booleans: tuple[str, ...]
     strings: tuple[str, ...]
     unit: int
+    weekly: bool = False
+    """The same story every week: a baseline has something to go by."""
+    mates: bool = False
+    """Many devices with the same attributes: there are peers."""
 
 
 @dataclass
@@ -119,13 +123,16 @@ def _rows(draw: st.DrawFn, unit: int, devices: Sequence[str], metrics: Sequence[
     return fleet.rows
 
 
-def _repeated(rows: Sequence[FileRow], *, times: int, gap: int) -> list[FileRow]:
+def _length(rows: Sequence[FileRow]) -> int:
+    return max(max(row.ts, row.received_at or row.ts) for row in rows) - min(row.ts for row in rows)
+
+
+def _repeated(rows: Sequence[FileRow], *, times: int, period: int) -> list[FileRow]:
     """The same story over and over: long files at little cost."""
-    last = max(max(row.ts, row.received_at or row.ts) for row in rows)
-    span = last - min(row.ts for row in rows) + gap
+    spans = [n * period for n in range(times)]
     return [
-        replace(row, ts=row.ts + n * span, received_at=None if row.received_at is None else row.received_at + n * span)
-        for n in range(times)
+        replace(row, ts=row.ts + span, received_at=None if row.received_at is None else row.received_at + span)
+        for span in spans
         for row in rows
     ]
 
@@ -146,9 +153,10 @@ def cases(draw: st.DrawFn, rules: int = 6) -> Case:
     metrics = ("temp", *[metric for metric in ("pressure", "door", "mode", "a.b") if draw(st.booleans())])
     devices = draw(st.sampled_from([("a",), ("a", "b"), ("a", "b"), ("a", "b", "ç-3"), ("device",), FLEET]))
     stamps = draw(st.sampled_from(["none", "all", "all", "some"]))
-    rows = _repeated(
-        draw(_rows(unit, devices, metrics, stamps)), times=draw(st.sampled_from([1, 1, 1, 5])), gap=3 * unit
-    )
+    story = draw(_rows(unit, devices, metrics, stamps))
+    times = draw(st.sampled_from([1, 1, 1, 5]))
+    weekly = unit == 60_000 and times > 1
+    rows = _repeated(story, times=times, period=WEEK_MS if weekly else _length(story) + 3 * unit)
     layout = draw(st.sampled_from(["wide", "wide", "long"]))
     mixed = layout == "long" and bool({"door", "mode"} & {*metrics})
     attributes = draw(_attributes(devices)) if draw(st.booleans()) else None
@@ -157,6 +165,8 @@ def cases(draw: st.DrawFn, rules: int = 6) -> Case:
         booleans=("door",) if "door" in metrics else (),
         strings=(("mode",) if "mode" in metrics else ()) + (("region",) if attributes else ()),
         unit=unit,
+        weekly=weekly,
+        mates=attributes is not None and len(devices) > 9,
     )
     return Case(
         unit=unit,
@@ -175,10 +185,19 @@ def cases(draw: st.DrawFn, rules: int = 6) -> Case:
 @st.composite
 def _attributes(draw: st.DrawFn, devices: Sequence[str]) -> dict[str, Row]:
     """The first device has all of them, so that every attribute has a kind; others may lack, `z` sends nothing."""
-    found: dict[str, Row] = {devices[0]: {"max_temp": 5.0, "region": "EU"}}
-    for device in draw(st.lists(st.sampled_from([*devices[1:], "z"]), unique=True)):
+    own = {"timezone": "Europe/Paris", "last_service": "2023-11-14T22:13:50+00:00", "site.lat": 4.0, "site.lon": 5.5}
+    found: dict[str, Row] = {devices[0]: {"max_temp": 5.0, "region": "EU", **own}}
+    many = len(devices) > 9
+    for device in devices[1:] if many else draw(st.lists(st.sampled_from([*devices[1:], "z"]), unique=True)):
         limit = draw(st.sampled_from([3.0, 7.0, None]))
-        found[device] = {"max_temp": limit, "region": draw(st.sampled_from(["EU", "US", None]))}
+        found[device] = {
+            "max_temp": limit,
+            "region": "EU" if many and not _chance(draw, 5) else draw(st.sampled_from(["EU", "US", None])),
+            "timezone": draw(st.sampled_from([None, "Nowhere/Land", "America/New_York"])),
+            "last_service": draw(st.sampled_from([None, "2023-11-14T22:20:00+02:00", "2023-11-14T22:14:20Z"])),
+            "site.lat": draw(st.sampled_from([None, 3.0])),
+            "site.lon": 5.0,
+        }
     return found
 
 
@@ -257,14 +276,17 @@ def duration(ms: int) -> str:
 
 OPS = (
     *("mean", "min", "max", "sum", "stddev", "median", "count", "delta", "slope", "zscore", "ewma"),
+    *("time_to", "usage", "distance", "anomaly", "baseline", "peers"),
     *("since", "held", "times", "silence"),
 )
+WEEK_MS = 604_800_000
 
 
 @st.composite
 def _signal(draw: st.DrawFn, name: str, words: Words) -> tuple[dict[str, Any], str]:
     """A signal and a condition on it. Thresholds of inexact results are odd, so that rounding cannot matter."""
-    ops = [*OPS, "silence", "silence"] if words.unit == 1_000 else OPS[:-1]
+    ops = [*OPS, "silence", "silence"] if words.unit == 1_000 else [*OPS[:-1]]
+    ops += ["baseline"] * 6 * words.weekly + ["peers"] * 6 * words.mates
     op = draw(st.sampled_from(ops))
     unit, second = words.unit, words.unit // 1000
     metrics = [number for number in words.numbers if number in NUMBERS]
@@ -273,24 +295,51 @@ def _signal(draw: st.DrawFn, name: str, words: Words) -> tuple[dict[str, Any], s
         spec["expr"] = draw(_simple(Words(tuple(metrics), words.booleans, words.strings, unit)))
     elif op == "silence":
         spec |= draw(st.sampled_from([{}, {"of": "temp"}, {"of": metrics[-1]}]))
+    elif op == "distance":
+        places = st.sampled_from([[3, 5], [-1.5, 0.25]] + ["site"] * 2 * ("region" in words.strings))
+        spec |= {"lat": "temp", "lon": metrics[-1], "to": draw(places)}
+    elif op == "anomaly":
+        spec["of"] = draw(st.sampled_from(["temp", ["temp"], metrics[::-1]]))
     else:
         spec["of"] = draw(st.sampled_from(["temp", *metrics]))
-    if op not in {"since", "held", "silence", "ewma"}:
+    spec |= draw(_own(op, words))
+    if op not in {"since", "held", "silence", "ewma", "distance", "usage", "anomaly", "baseline", "peers"}:
         spec["over"] = duration(unit * draw(st.sampled_from([15, 40] if op == "zscore" else [2, 3, 5, 12])))
     if op == "ewma":
         spec["half_life"] = duration(unit * draw(st.sampled_from([1, 3, 10])))
     if op == "slope":
         spec |= {"per": duration(unit)} | draw(st.sampled_from([{}, {}, {"counter": True}]))
-    low, high = {"slope": (-1, 1), "zscore": (-3, 3), "stddev": (0, 3), "delta": (-3, 3), "count": (1, 6)}.get(
-        op, (1, 8)
-    )
+    low, high = {
+        **LIMITS,
+        "slope": (-1, 1),
+        "zscore": (-3, 3),
+        "stddev": (0, 3),
+        "delta": (-3, 3),
+        "count": (1, 6),
+    }.get(op, (1, 8))
     limit: float = draw(st.integers(low, high))
-    limit += 0.3703 if op in {"slope", "zscore", "stddev", "ewma"} else 0
-    limit *= {"since": second, "held": second, "silence": 1}.get(op, 2 if op == "sum" else 1)
+    limit += 0.3703 if op in {"slope", "zscore", "stddev", "ewma", "time_to", "distance", "baseline", "peers"} else 0
+    limit *= {"since": second, "held": second, "silence": 1, "distance": 100_000, "time_to": second}.get(op, 1)
+    limit *= 2 if op == "sum" else 10 if spec.get("stat") == "percentile" else 0.1 if op == "anomaly" else 1
     if op == "times":
         limit = draw(st.integers(0, 2))
     sign = draw(st.sampled_from([">", ">="] if op == "silence" else [">", ">", ">=", "<"]))
     return spec, f"{name} {sign} {limit}"
+
+
+LIMITS = {"distance": (1, 8), "usage": (2, 20), "baseline": (-2, 2), "peers": (-2, 2), "anomaly": (1, 6)}
+
+
+@st.composite
+def _own(draw: st.DrawFn, op: str, words: Words) -> dict[str, Any]:
+    """The fields that an op has of its own."""
+    fields: dict[str, dict[str, Any]] = {
+        "time_to": {"threshold": draw(st.integers(2, 9)), "direction": draw(st.sampled_from(["above", "below"]))},
+        "peers": {"by": ["region"], "stat": draw(st.sampled_from(["zscore", "percentile"]))},
+        "baseline": {"over": draw(st.sampled_from(["14d", "28d"])), "by": "hour_of_week"},
+        "usage": {"since": "service"},
+    }
+    return fields.get(op, {})
 
 
 @st.composite
@@ -299,7 +348,7 @@ def _rule(draw: st.DrawFn, words: Words, devices: Sequence[str], with_attributes
     rule: dict[str, Any] = {"kind": "rule"}
     signals: dict[str, Any] = {}
     parts: list[str] = []
-    for number in range(draw(st.sampled_from([0, 0, 1, 1, 2]))):
+    for number in range(draw(st.sampled_from([0, 1, 1, 1, 2]))):
         spec, part = draw(_signal(f"s{number}", words))
         signals[f"s{number}"] = spec
         parts.append(part)
@@ -310,6 +359,8 @@ def _rule(draw: st.DrawFn, words: Words, devices: Sequence[str], with_attributes
     rule |= draw(_modifiers(words))
     if any(spec["op"] == "silence" for spec in signals.values()):
         rule.pop("flapping", None)  # ticks and event times together may run backwards: no window has a meaning there
+    if any(spec["op"] == "peers" for spec in signals.values()):
+        rule.pop("lateness", None)  # whose samples wait has another latest value than others have
     if "clear" in rule and signals and draw(st.booleans()):
         rule["clear"] = f"NOT ({parts[0]})" if draw(st.booleans()) else parts[0].translate(_OPPOSITE)
     rule |= draw(st.sampled_from([{}, {}, {}, *BYSTANDERS]))

@@ -106,6 +106,9 @@ def test_a_manifest_gives_back_the_same_rule() -> None:
     assert "manifest" not in rule.manifest
 
 
+QUIET = "quiet: {op: silence}"
+
+
 @pytest.mark.parametrize(
     ("there", "instead", "said"),
     [
@@ -142,7 +145,6 @@ def test_a_manifest_gives_back_the_same_rule() -> None:
         (", within: 1h}", "}", "23:1: flapping.within: is missing; write within: 30m"),
         ("transitions: 6", "transitions: 6.5", "23:12: flapping.transitions: 6.5 is not a whole number"),
         ("op: slope", "op: slpe", "10:11: signals.slope.op: 'slpe' is no signal; did you mean slope?"),
-        ("op: slope", "op: anomaly", "10:11: signals.slope.op: anomaly is not available yet; available are mean"),
         ("op: slope, ", "", "10:3: signals.slope.op: is missing; write op: mean"),
         ("of: pressure, ", "", "10:3: signals.slope.of: is missing; write of: metric"),
         ("over: 30m, ", "", "10:3: signals.slope.over: is missing; write over: 30m"),
@@ -165,6 +167,57 @@ def test_a_manifest_gives_back_the_same_rule() -> None:
             "quiet: {op: silence}",
             "quiet: {op: silence, of: prssure}",
             "11:24: signals.quiet.of: 'prssure' is no metric; did you mean pressure?",
+        ),
+        (QUIET, "quiet: {op: time_to, of: pressure, over: 6h}", "11:3: signals.quiet.threshold: is missing; write thr"),
+        (
+            QUIET,
+            "quiet: {op: time_to, of: pressure, over: 6h, threshold: high}",
+            "11:48: signals.quiet.threshold: 'high' is not a number; write threshold: 95",
+        ),
+        (
+            QUIET,
+            "quiet: {op: time_to, of: pressure, over: 6h, threshold: 9, direction: abve}",
+            "11:62: signals.quiet.direction: 'abve' is not one of them; did you mean above?",
+        ),
+        (
+            QUIET,
+            "quiet: {op: baseline, of: pressure, over: 7d}",
+            "11:39: signals.quiet.over: the same hours of 2 to 13 weeks are looked at; write over: 28d",
+        ),
+        (
+            QUIET,
+            "quiet: {op: baseline, of: pressure, over: 28d, by: hour}",
+            "11:50: signals.quiet.by: 'hour' is not one of them; write hour_of_week",
+        ),
+        (QUIET, "quiet: {op: anomaly}", "11:3: signals.quiet.of: is missing; write of: [temperature, pressure]"),
+        (QUIET, "quiet: {op: anomaly, of: 3}", "11:24: signals.quiet.of: 3 is not a list of names; write of: [t"),
+        (QUIET, "quiet: {op: anomaly, of: [pressure, pressure]}", "11:39: signals.quiet.of.1: 'pressure' stands twice"),
+        (QUIET, "quiet: {op: anomaly, of: [pressure, prssure]}", "11:39: signals.quiet.of.1: 'prssure' is no metric"),
+        (QUIET, "quiet: {op: anomaly, of: [pressure, mode]}", "signals.quiet.of.1: 'mode' is a string; anomaly needs"),
+        (
+            QUIET,
+            "quiet: {op: anomaly, of: [pressure, compressor_temp], detector: single}",
+            "11:57: signals.quiet.detector: single takes one metric, not 2; write detector: multi",
+        ),
+        (QUIET, "quiet: {op: anomaly, of: pressure, detector: nab}", "signals.quiet.detector: 'nab' is not one"),
+        (QUIET, "quiet: {op: peers, of: pressure}", "11:3: signals.quiet.by: is missing; write by: [model, firmware]"),
+        (
+            QUIET,
+            "quiet: {op: peers, of: pressure, by: [regon]}",
+            "11:41: signals.quiet.by.0: 'regon' is no attribute; did you mean region?",
+        ),
+        (QUIET, "quiet: {op: peers, of: pressure, by: region, stat: mean}", "signals.quiet.stat: 'mean' is not one"),
+        (QUIET, "quiet: {op: usage, of: pressure, since: birth}", "11:36: signals.quiet.since: 'birth' is not one of"),
+        (QUIET, "quiet: {op: distance, lat: pressure, to: site}", "11:3: signals.quiet.lon: is missing; write lon"),
+        (
+            QUIET,
+            "quiet: {op: distance, lat: pressure, lon: prssure, to: site}",
+            "11:40: signals.quiet.lon: 'prssure' is no metric; did you mean pressure?",
+        ),
+        (
+            QUIET,
+            "quiet: {op: distance, lat: pressure, lon: twin, to: [91, 2]}",
+            "11:51: signals.quiet.to: [91, 2] is neither site nor a latitude and a longitude; write to: site",
         ),
         ("of: pressure", "of: max_temp", "10:22: signals.slope.of: 'max_temp' is no metric"),
         ("of: pressure", "of: mode", "10:22: signals.slope.of: 'mode' is a string; slope needs a metric"),
