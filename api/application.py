@@ -10,6 +10,7 @@ from api import errors, guard
 from api.headers import BodyLimit, SecurityHeaders
 from api.pages import console, customer, sandbox, sign_in, status, technician, ticket, ticket_actions
 from api.pages import devices as device_pages
+from api.pages import rules as rule_pages
 from api.routes import (
     applying,
     collections,
@@ -60,7 +61,8 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(router, dependencies=[Depends(guard.BEARER), Depends(guard.admitted)])
     app.include_router(health.router)
     app.include_router(hooks.router)
-    for pages in (console, ticket, ticket_actions, device_pages, customer, technician, sandbox, status, sign_in):
+    desk = (console, ticket, ticket_actions, device_pages, rule_pages, sandbox, status, sign_in)
+    for pages in (*desk, customer, technician):
         app.include_router(pages.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

@@ -1,6 +1,7 @@
 """What Prometheus reads: counted in SQL and in the roles' reports, so every process that serves `api` says the same."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from prometheus_client.core import (
@@ -13,10 +14,12 @@ from prometheus_client.registry import Collector
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from api.rule_facts import noisy
 from api.services import Services
 from domain.faults import TransitionState
 from domain.messages import MessageState
 from store.tables import DeadLetter, Fault, Message, Ticket, TimelineEntry
+from tickets.service import tallies
 
 BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
@@ -29,14 +32,14 @@ class SqlCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         with self._house.database.read() as session:
-            yield from _from_tables(session)
+            yield from _from_tables(session, now=self._house.clock.now())
         yield from _from_reports(self._house)
 
     def describe(self) -> Iterable[Metric]:
         return []
 
 
-def _from_tables(session: Session) -> Iterator[Metric]:
+def _from_tables(session: Session, *, now: datetime) -> Iterator[Metric]:
     transitions = CounterMetricFamily("prevenant_fault_transitions", "Transitions of episodes", labels=["state"])
     fired = session.scalar(select(func.count(Fault.id))) or 0
     # One that flaps has ended before, and its row is firing again: a counter takes nothing back.
@@ -55,6 +58,7 @@ def _from_tables(session: Session) -> Iterator[Metric]:
         tickets.add_metric([cause], count)
     yield tickets
     yield _messages(session)
+    yield from _rules(session, now=now)
     letters = CounterMetricFamily("prevenant_dead_letters", "Bad input", labels=["reason"])
     for reason, count in session.execute(
         select(DeadLetter.reason, func.sum(DeadLetter.count)).group_by(DeadLetter.reason)
@@ -93,6 +97,19 @@ def _messages(session: Session) -> Metric:
     for channel, count in session.execute(stayed.group_by(Message.channel)):
         family.add_metric([channel or "none", MessageState.DELIVERED], count)
     return family
+
+
+def _rules(session: Session, *, now: datetime) -> Iterator[Metric]:
+    judged = GaugeMetricFamily(
+        "prevenant_rule_verdicts", "Episodes of the last 90 days by verdict", labels=["rule", "verdict"]
+    )
+    for rule, tally in tallies(session, now=now).items():
+        for verdict, count in (("real", tally.real), ("false_alarm", tally.false), ("unknown", tally.unknown)):
+            judged.add_metric([rule, verdict], count)
+    loud = GaugeMetricFamily("prevenant_rule_noisy", "1 for a rule in force that is noisy", labels=["rule"])
+    for row, _ in noisy(session, now=now):
+        loud.add_metric([row.name], 1)
+    yield from (judged, loud)
 
 
 def _from_reports(house: Services) -> Iterator[Metric]:

@@ -47,7 +47,15 @@ def make_move(
 def _complete(session: Session, visit_id: int, said: VisitMoveIn, *, now: datetime) -> list[Effect]:
     visit = session.get(Visit, visit_id)
     done = visit is not None and visit.finished_at is not None
-    effects = service.complete(session, visit_id, outcome=said.outcome, note=said.note, verdict=said.verdict, now=now)
+    effects = service.complete(
+        session,
+        visit_id,
+        outcome=said.outcome,
+        note=said.note,
+        verdict=said.verdict,
+        code=said.closing_code,
+        now=now,
+    )
     if said.serviced and visit is not None and not done:
         service_records.record(session, session.get_one(Ticket, visit.ticket_id).device_id, at=now, now=now)
     return effects

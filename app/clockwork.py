@@ -32,7 +32,7 @@ _OUTAGES = {StoreUnavailable: "database", LogUnavailable: "reading log", History
 
 log = structlog.get_logger()
 
-Task = tuple[str, float, Callable[[], None]]
+Task = tuple[str, float, Callable[[], object]]
 """Name, seconds between two calls, and what to do."""
 
 
@@ -120,7 +120,7 @@ class Clockwork:
         with self._database.write() as session:
             control.published(session, item, sequences)
 
-    def _guarded(self, name: str, work: Callable[[], None]) -> None:
+    def _guarded(self, name: str, work: Callable[[], object]) -> None:
         """Top of the loop: what fails is tried again at the next tick, and said once."""
         try:
             work()

@@ -142,7 +142,9 @@ class People:
 
     def _plan_step(self, visit_id: object, step: str, due: datetime) -> None:
         key = f"{step}/{visit_id}"
-        self._plan(key, due, lambda: self._api.post(f"v1/visits/{visit_id}/{step}", key=key))
+        # What is broken here is broken: whoever comes finds it.
+        said = {"closing_code": "fixed"} if step == "complete" else None
+        self._plan(key, due, lambda: self._api.post(f"v1/visits/{visit_id}/{step}", said, key=key))
 
     def _device_of(self, visit: Mapping[str, Any]) -> str:
         device_id = visit.get("device_id")

@@ -10,12 +10,13 @@ from dispatch.orders import ORDER_OPEN, UNDER_WAY, cancel_order, derive, find_vi
 from domain.errors import SourceError
 from domain.messages import MessageStage
 from domain.tickets import Effect, TicketState, VisitState
+from domain.verdicts import ClosingCode
 from store import due
 from store.tables import Ticket, Visit, WorkOrder
-from tickets.desk import verdict as judge
-from tickets.faults import firing_of_ticket, of_ticket
+from tickets.faults import firing_of_ticket
 from tickets.lifecycle import find_ticket, is_open, shift
 from tickets.recovery import await_proof
+from tickets.verdicts import judge_ticket
 
 Outcome = Literal["fixed", "incomplete"]
 _NOT_BEGUN = frozenset({VisitState.OFFERED, VisitState.ACCEPTED})
@@ -63,21 +64,28 @@ def complete(
     outcome: Outcome = "fixed",
     note: str = "",
     verdict: str | None = None,
+    code: ClosingCode | None = None,
 ) -> list[Effect]:
-    """The work is over. `fixed` still waits for telemetry's proof; `verdict` judges the faults that it was about."""
+    """The work is over. `fixed` still waits for telemetry's proof; `verdict`, or else what follows from the closing
+    code, judges the faults that it was about. Raises SourceError where the two contradict each other.
+    """
     if outcome not in _ENDS:
         raise SourceError(f"{outcome!r} is no outcome", key="outcome", cure=f"write {' or '.join(_ENDS)}")
+    if code is not None and verdict not in {None, code.judgement}:
+        problem = f"{verdict!r} contradicts the closing code {code.value!r}"
+        raise SourceError(problem, key="verdict", cure="leave one of them out")
+    judgement = verdict or (code.judgement if code else None)
     visit, to = find_visit(session, visit_id), _ENDS[outcome]
     actor = _actor(visit)
-    if not step(session, visit, to, kind=to.value, actor=actor, now=now, note=note, verdict=verdict):
+    detail = {"note": note, "verdict": judgement, "code": code}
+    if not step(session, visit, to, kind=to.value, actor=actor, now=now, **detail):
         return []
     visit.finished_at, visit.note = now, note or None
     _follow(session, visit, now=now)
     ticket = find_ticket(session, visit.ticket_id)
     effects: list[Effect] = []
-    if verdict is not None:
-        for fault in of_ticket(session, ticket.id):
-            effects += judge(session, fault.id, verdict, actor=actor, now=now)
+    if judgement is not None:
+        effects += judge_ticket(session, ticket.id, judgement, actor=actor, now=now, code=code, note=note)
     if not is_open(ticket):
         return effects
     if outcome == "fixed":

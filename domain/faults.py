@@ -31,6 +31,16 @@ class Stage(StrEnum):
     RETIRED = "retired"
 
 
+STAGE_MOVES: dict[Stage, tuple[Stage, ...]] = {
+    Stage.DRAFT: (Stage.SHADOW, Stage.AGENTS_ONLY, Stage.LIVE, Stage.RETIRED),
+    Stage.SHADOW: (Stage.AGENTS_ONLY, Stage.LIVE, Stage.RETIRED),
+    Stage.AGENTS_ONLY: (Stage.SHADOW, Stage.LIVE, Stage.RETIRED),
+    Stage.LIVE: (Stage.AGENTS_ONLY, Stage.SHADOW, Stage.RETIRED),
+    Stage.RETIRED: (Stage.DRAFT, Stage.SHADOW, Stage.AGENTS_ONLY, Stage.LIVE),
+}
+"""The life of a rule. What has been in force is no draft any more: it is retired, and may come back."""
+
+
 class EpisodeState(StrEnum):
     """The condition state of one rule on one device."""
 

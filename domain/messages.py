@@ -139,6 +139,8 @@ class ReplyIntent(StrEnum):
     FIXED = "fixed"
     SEND_SOMEONE = "send_someone"
     CALL_ME = "call_me"
+    FALSE_ALARM = "false_alarm"
+    """Nothing is wrong, and nothing was."""
     STOP = "stop"
     START = "start"
     UNCLEAR = "unclear"

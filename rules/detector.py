@@ -9,6 +9,7 @@ from domain.faults import EndReason, Transition, TransitionState
 from rules.devices import DEVICE_ID, UNASKED, Devices
 from rules.machine import TRUE, UNKNOWN, Machine, Span, Step
 from rules.model import Kind, Rule
+from rules.probes import probes
 from rules.program import Conditions, Program, channels, settle_kinds, translate
 from rules.readout import Readout
 from rules.samples import Batch, Channel, Flags, Ints, Rows
@@ -156,7 +157,7 @@ class Detector:
         return np.flatnonzero(wanted)
 
     def _count(self, tally: Tally, scene: Scene, viewer: Viewer, batch: Batch) -> None:
-        tally.take(scene)
+        tally.take(scene, lambda: probes(self.program.when, self.kinds))
         known = np.flatnonzero(scene.when != UNKNOWN)
         for slot, stretches in viewer.spans(scene, known, batch.ticks) if len(known) else ():
             tally.follow(slot, stretches)

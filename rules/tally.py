@@ -1,11 +1,12 @@
 """What a rule saw, counted: so that a back-test can say why it did not fire."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rules.machine import FALSE, TRUE, UNKNOWN, Span
+from rules.probes import Probe
 from rules.scene import Scene
 
 
@@ -34,9 +35,15 @@ class Tally:
     """By name, where it was NULL."""
     longest: Stretch | None = None
     running: dict[int, Stretch] = field(default_factory=dict)
+    probes: list[Probe] | None = None
+    """The parts of `when`; None until a board was counted."""
 
-    def take(self, scene: Scene) -> None:
-        """Count one board's points."""
+    def take(self, scene: Scene, parts: Callable[[], list[Probe]]) -> None:
+        """Count one board's points; `parts` makes the probes of `when`, once."""
+        if self.probes is None:
+            self.probes = parts()
+        for probe in self.probes:
+            probe.take(scene)
         for truth in (TRUE, FALSE, UNKNOWN):
             self.truth[truth] += int(scene.run[scene.when == truth].sum())
         self.points += scene.frame.height

@@ -18,6 +18,7 @@ from tickets.correlator import hold
 from tickets.faults import SURFACING, fresh_of_ticket, record_end, record_firing, record_flapping, stage_of, version_of
 from tickets.lifecycle import find_ticket, is_open, open_new, open_with_key, playbook_of, reopen, tell
 from tickets.recovery import on_fault_end
+from tickets.shadow import would
 from tickets.steps import plan_lasting_visit, retell, start, tried_command
 from tickets.told import again, announce_opening, told
 
@@ -55,6 +56,8 @@ def on_transition(
             if fault is None:
                 return []
             inhibition.fired(session, fault, now=now)
+            if stage is Stage.SHADOW:
+                _rehearse(session, fault, now=now)
             return surface(session, fault, now=now)
         case TransitionState.RESOLVED:
             return _ended(session, transition, now=now)
@@ -95,6 +98,18 @@ def on_quiet_end(session: Session, fault_id: int, *, now: datetime) -> list[Effe
     if not is_open(ticket) or quiet.of_ticket(session, ticket, now):
         return []
     return [] if quiet.go_on(session, ticket, now=now) else retell(session, ticket, now=now)
+
+
+def _rehearse(session: Session, fault: Fault, *, now: datetime) -> None:
+    """Write down what the fault would have caused."""
+    version = version_of(session, fault)
+    family = version.family if version else fault.rule
+    ticket = open_with_key(session, fault.device_id, family)
+    last = _last_with_key(session, fault.device_id, family) if ticket is None else None
+    ended_at = (last.resolved_at or last.closed_at) if last else None
+    placement = place(is_open=ticket is not None, ended_at=ended_at, now=now)
+    joined = ticket or (last if placement is Placement.REOPEN else None)
+    fault.would = would(session, fault, version, placement=placement, ticket=joined, now=now)
 
 
 def _open(session: Session, fault: Fault, version: RuleVersion | None, *, family: str, now: datetime) -> list[Effect]:

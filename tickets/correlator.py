@@ -4,7 +4,7 @@ State is in rows, and each decision is one transaction of the clock role: a rest
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from domain.faults import Severity, TransitionState
 from domain.tickets import OPEN_STATES, Effect, TicketCause, TicketState
+from domain.verdicts import Judgement
 from store import due, timeline
 from store.locking import locked
 from store.tables import Device, Fault, RuleVersion, Ticket
 from tickets import quiet
-from tickets.faults import FALSE_ALARM
 from tickets.lifecycle import find_ticket, is_open, open_new, open_with_key, reopen, shift, tell
 from tickets.populations import Silence, can_storm, groups_of, population, silence_of
 from tickets.recovery import resolve
@@ -83,7 +83,8 @@ def correlate(session: Session, ticket_id: int, *, now: datetime) -> None:
         return
     tickets = _locked(session, ticket.family)
     held = _held(session, ticket.family)
-    left = [one for one in held if not _absorbed(session, one, now=now)]
+    parents = _open_parents(session, ticket.family, {group for one in held for group in one.groups})
+    left = [one for one in held if not _absorbed(session, one, parents, now=now)]
     found = storms([one.waiting for one in left], _populations(session, left, now=now))
     by_id = {one.ticket.id: one for one in left}
     for group, members in found.items():
@@ -163,7 +164,7 @@ def _held(session: Session, family: str, *, parent_id: int | None = None) -> lis
             which,
             Ticket.state.in_(OPEN_STATES),
             Fault.state == TransitionState.FIRING,
-            Fault.verdict.is_distinct_from(FALSE_ALARM),
+            Fault.verdict.is_distinct_from(Judgement.FALSE_ALARM),
         )
         .order_by(Ticket.id, Fault.fired_at.desc())
     )
@@ -192,15 +193,19 @@ def _populations(session: Session, held: Sequence[Held], *, now: datetime) -> di
     }
 
 
-def _absorbed(session: Session, one: Held, *, now: datetime) -> bool:
+def _open_parents(session: Session, family: str, groups: Iterable[Group]) -> dict[Group, Ticket]:
+    found = {group: open_with_key(session, group.key, family) for group in sorted(groups)}
+    return {group: parent for group, parent in found.items() if parent is not None and parent.scope is not None}
+
+
+def _absorbed(session: Session, one: Held, parents: Mapping[Group, Ticket], *, now: datetime) -> bool:
     """A parent of one of its groups is open: it is one more of that storm."""
-    for group in one.groups:
-        parent = open_with_key(session, group.key, one.ticket.family)
-        if parent is not None and parent.scope is not None:
-            _join(session, parent, one.ticket, now=now)
-            timeline.note(session, parent.id, "child_joined", at=now, actor="clock", device_id=one.ticket.device_id)
-            return True
-    return False
+    parent = next((parents[group] for group in one.groups if group in parents), None)
+    if parent is None:
+        return False
+    _join(session, parent, one.ticket, now=now)
+    timeline.note(session, parent.id, "child_joined", at=now, actor="clock", device_id=one.ticket.device_id)
+    return True
 
 
 def _make(session: Session, group: Group, members: Sequence[Held], *, now: datetime) -> None:

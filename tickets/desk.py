@@ -1,4 +1,4 @@
-"""What agents do with tickets: open, move, comment, assign, and judge whether a fault was real."""
+"""What agents do with tickets: open, move, comment, assign."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,10 +9,9 @@ from domain.errors import AlreadyExists, Conflict, NotFound, SourceError
 from domain.faults import Severity
 from domain.messages import MessageStage
 from domain.tickets import Effect, TicketCause, TicketState, VisitUnneeded, VisitWanted
-from store import events, timeline
-from store.tables import Customer, Device, Fault, Ticket
-from tickets import inhibition
-from tickets.faults import FALSE_ALARM, REAL, firing_of_ticket, of_ticket
+from store import timeline
+from store.tables import Customer, Device
+from tickets.faults import firing_of_ticket
 from tickets.lifecycle import (
     end,
     find_ticket,
@@ -25,7 +24,7 @@ from tickets.lifecycle import (
     stop_steps,
     tell,
 )
-from tickets.recovery import resolve, watch
+from tickets.recovery import resolve
 from tickets.told import announce_opening
 
 BY_HAND = "by-hand"
@@ -127,35 +126,3 @@ def assign(session: Session, ticket_id: int, assignee: str | None, *, actor: str
     ticket.assignee, ticket.updated_at = assignee, now
     timeline.note(session, ticket.id, "assigned", at=now, actor=actor, to=assignee)
     tell(session, ticket, "ticket.assigned", now=now, assignee=assignee)
-
-
-def verdict(session: Session, fault_id: int, judgement: str, *, actor: str, now: datetime) -> list[Effect]:
-    """Judge a fault `real` or a `false_alarm`; the latter resolves an open ticket that rests on nothing else."""
-    fault = session.get(Fault, fault_id)
-    if fault is None:
-        raise NotFound("fault", fault_id)
-    if judgement not in {REAL, FALSE_ALARM}:
-        raise SourceError(f"{judgement!r} is no verdict", key="verdict", cure=f"write {REAL} or {FALSE_ALARM}")
-    if fault.verdict == judgement:
-        return []
-    fault.verdict, fault.verdict_by = judgement, actor
-    session.flush()
-    if judgement == FALSE_ALARM:
-        inhibition.ended(session, fault, now=now)
-    body = {"fault_id": fault.id, "verdict": judgement}
-    events.publish(session, "fault.verdict", at=now, device_id=fault.device_id, rule=fault.rule, **body)
-    if fault.ticket_id is None:
-        return []
-    ticket = find_ticket(session, fault.ticket_id)
-    timeline.note(session, ticket.id, "verdict", at=now, actor=actor, rule=fault.rule, **body)
-    return _settle(session, ticket, actor=actor, now=now) if judgement == FALSE_ALARM and is_open(ticket) else []
-
-
-def _settle(session: Session, ticket: Ticket, *, actor: str, now: datetime) -> list[Effect]:
-    others = [fault for fault in of_ticket(session, ticket.id) if fault.verdict != FALSE_ALARM]
-    if not others:
-        stage, reason = MessageStage.FALSE_ALARM, "a false alarm"
-        return resolve(session, ticket, by="agent", actor=actor, now=now, reason=reason, stage=stage)
-    if firing_of_ticket(session, ticket.id) or ticket.healthy_since is not None:
-        return []
-    return watch(session, ticket, since=max(fault.resolved_at or now for fault in others), now=now)

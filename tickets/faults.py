@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from domain.faults import EndReason, Stage, Transition, TransitionState
+from domain.verdicts import Judgement
 from store import events
-from store.tables import Fault, Rule, RuleVersion
+from store.notes import in_force
+from store.tables import Device, Fault, FaultSamples, Rule, RuleVersion, Ticket, TimelineEntry
 
-FALSE_ALARM, REAL = "false_alarm", "real"
 SURFACING = frozenset({Stage.LIVE, Stage.AGENTS_ONLY})
 """Stages in which a fault opens a ticket."""
 
@@ -37,6 +38,9 @@ def record_firing(session: Session, transition: Transition, *, stage: Stage, now
     )
     session.add(fault)
     session.flush()
+    if not fault.superseded:
+        # One buffered upload may hold a thousand past episodes: nobody looks at their readings.
+        session.add(FaultSamples(fault_id=fault.id, due_at=now))
     _publish(session, fault, "fault.firing", now=now)
     return fault
 
@@ -48,6 +52,9 @@ def record_end(session: Session, transition: Transition, *, now: datetime) -> Fa
         return None
     reason = transition.reason or EndReason.CLEARED
     fault.state, fault.resolved_at, fault.end_reason = TransitionState.RESOLVED, transition.at, reason
+    samples = session.get(FaultSamples, fault.id)
+    if samples is not None:
+        samples.due_at = now
     session.flush()
     _publish(session, fault, "fault.resolved", now=now, reason=reason)
     return fault
@@ -83,7 +90,22 @@ def of_ticket(session: Session, ticket_id: int) -> Sequence[Fault]:
 def firing_of_ticket(session: Session, ticket_id: int) -> list[Fault]:
     """Those that telemetry still shows, but for false alarms."""
     faults = of_ticket(session, ticket_id)
-    return [fault for fault in faults if fault.state == TransitionState.FIRING and fault.verdict != FALSE_ALARM]
+    return [
+        fault for fault in faults if fault.state == TransitionState.FIRING and fault.verdict != Judgement.FALSE_ALARM
+    ]
+
+
+def current_of_ticket(session: Session, ticket: Ticket) -> list[Fault]:
+    """Those that the ticket is about now: that fire, or came since it was last reopened."""
+    since = select(func.max(TimelineEntry.at)).where(
+        TimelineEntry.ticket_id == ticket.id, TimelineEntry.kind == "ticket_reopened"
+    )
+    reopened = session.scalar(since) if ticket.reopened else None
+    return [
+        fault
+        for fault in of_ticket(session, ticket.id)
+        if reopened is None or fault.state == TransitionState.FIRING or fault.detected_at >= reopened
+    ]
 
 
 def stage_of(session: Session, rule: str) -> Stage:
@@ -112,7 +134,11 @@ def fresh_of_ticket(session: Session, ticket_id: int) -> list[Fault]:
 def _evidence(session: Session, transition: Transition) -> dict[str, Any]:
     version = session.get(RuleVersion, (transition.rule, transition.version))
     when = version.body.get("when") if version else None
-    return {"when": when, "values": dict(transition.evidence)}
+    device = session.get(Device, transition.device_id)
+    known = in_force(device.reported, device.attributes) if device else {}
+    attributes = sorted(known.keys() & transition.evidence.keys())
+    frozen = {"when": when, "values": dict(transition.evidence)}
+    return {**frozen, "attributes": attributes} if attributes else frozen
 
 
 def _publish(session: Session, fault: Fault, kind: str, *, now: datetime, **detail: Any) -> None:

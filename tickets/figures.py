@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from domain.faults import Stage
 from domain.messages import BAD_NEWS, REACHED, RecipientKind
 from domain.tickets import CommandState, TicketCause, TicketState, VisitState
+from domain.verdicts import Judgement
 from store.tables import Command, Fault, Message, Ticket, Visit
-from tickets.faults import FALSE_ALARM
 
 Row = TypeVar("Row", Fault, Command, Visit)
 
@@ -43,7 +43,7 @@ class Case:
     @property
     def confirmed(self) -> list[Fault]:
         """Faults that nobody judged a false alarm."""
-        return [fault for fault in self.faults if fault.verdict != FALSE_ALARM]
+        return [fault for fault in self.faults if fault.verdict != Judgement.FALSE_ALARM]
 
     @property
     def detected_at(self) -> datetime | None:

@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session, aliased
 
 from domain.faults import Severity
 from domain.tickets import TicketCause, TicketState
+from domain.verdicts import Judgement
 from store import due, timeline
 from store.tables import Device, Fault, FirmwarePeriod, Product, Ticket
 from tickets.comparison import Comparison, Exposure, compare
-from tickets.faults import FALSE_ALARM, SURFACING
+from tickets.faults import SURFACING
 from tickets.lifecycle import open_new, shift
 from tickets.populations import FIRMWARE, GATEWAY, SITE
 from tickets.storms import FLEET, Group
@@ -89,7 +90,7 @@ def _faults(session: Session, product: str, *, since: datetime) -> Iterable[Row[
             Fault.stage.in_(SURFACING),
             Fault.superseded.is_(False),
             Fault.inhibited_by.is_(None),
-            Fault.verdict.is_distinct_from(FALSE_ALARM),
+            Fault.verdict.is_distinct_from(Judgement.FALSE_ALARM),
             or_(parent.id.is_(None), ~elsewhere),
         )
     )

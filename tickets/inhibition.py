@@ -7,9 +7,10 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from domain.faults import TransitionState
+from domain.verdicts import Judgement
 from store import due, timeline
 from store.tables import Device, Fault, Inhibition, RuleVersion
-from tickets.faults import FALSE_ALARM, SURFACING, version_of
+from tickets.faults import SURFACING, version_of
 
 DEVICE, BELOW_GATEWAY = "device", "below_gateway"
 
@@ -96,7 +97,7 @@ def _acting() -> tuple[ColumnElement[bool], ...]:
         Fault.state == TransitionState.FIRING,
         Fault.superseded.is_(False),
         Fault.stage.in_(SURFACING),
-        Fault.verdict.is_distinct_from(FALSE_ALARM),
+        Fault.verdict.is_distinct_from(Judgement.FALSE_ALARM),
     )
 
 

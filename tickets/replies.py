@@ -11,6 +11,7 @@ from domain.errors import Forbidden, NotFound
 from domain.faults import Severity, TransitionState
 from domain.messages import REACHED, Channel, MessageStage, RecipientKind, ReplyIntent
 from domain.tickets import OPEN_STATES, Announce, Effect, TicketCause, TicketState, VisitWanted
+from domain.verdicts import Judgement
 from store import timeline
 from store.locking import locked
 from store.tables import Customer, Device, Fault, Message, Ticket, TimelineEntry
@@ -28,11 +29,14 @@ from tickets.lifecycle import (
     tell,
 )
 from tickets.recovery import resolve
+from tickets.verdicts import judge_ticket
 
 COMPLAINT = "complaint"
 """Fault family of what only a customer knows of."""
 ANSWER_WITHIN = timedelta(days=7)
 """So long after its end a ticket is still what an answer without a link is about."""
+_CONTENT = frozenset({ReplyIntent.FIXED, ReplyIntent.FALSE_ALARM})
+"""Answers that ask for nothing."""
 _HELP_WANTED = {"en": "Customer asks for help", "fr": "Demande d'aide d'un client"}
 
 
@@ -72,6 +76,9 @@ def on_reply(
     detail = {"intent": intent, "text": text, "channel": channel, "reference": reference}
     timeline.note(session, ticket.id, "reply", at=now, actor=actor, **detail)
     tell(session, ticket, "ticket.reply", now=now, intent=intent)
+    if intent is ReplyIntent.FALSE_ALARM:
+        note = text if channel in set(Channel) else ""
+        return ticket.id, _false_alarm(session, ticket, actor=actor, note=note, reference=reference, now=now)
     return ticket.id, _follow(session, ticket, intent, actor=actor, channel=channel, reference=reference, now=now)
 
 
@@ -114,6 +121,22 @@ def _fixed(session: Session, ticket: Ticket, *, actor: str, now: datetime) -> li
         return resolve(session, ticket, by="telemetry", actor=actor, now=now, reason=reason)
     # They have just told us: no need to tell them.
     return resolve(session, ticket, by="customer", actor=actor, now=now, reason="the customer says so", stage=None)
+
+
+def _false_alarm(
+    session: Session, ticket: Ticket, *, actor: str, note: str, reference: str, now: datetime
+) -> list[Effect]:
+    """They see nothing wrong. That ends a ticket that rests on nothing else, also one that telemetry still shows: it is
+    the telemetry that they doubt. Where their word is not enough, a person looks."""
+    effects = judge_ticket(session, ticket.id, Judgement.FALSE_ALARM, actor=actor, now=now, note=note)
+    if not is_open(ticket):
+        return effects
+    if not of_ticket(session, ticket.id):
+        return _fixed(session, ticket, actor=actor, now=now)
+    stop_steps(session, ticket)
+    reason = "the customer sees nothing wrong; that is not enough to end it"
+    shift(session, ticket, TicketState.PENDING_AGENT, actor=actor, now=now, reason=reason)
+    return [*effects, Announce(ticket.id, MessageStage.CALL_WANTED, reference)]
 
 
 def _wish(
@@ -177,9 +200,9 @@ def _workable(
     session: Session, customer: Customer, ticket: Ticket | None, *, intent: ReplyIntent, text: str, now: datetime
 ) -> Ticket | None:
     """The ticket to work on: an ended one comes back if the answer asks for something, and a new one opens for want."""
-    if ticket is not None and (is_open(ticket) or intent is ReplyIntent.FIXED or text.strip() in set("345")):
+    if ticket is not None and (is_open(ticket) or intent in _CONTENT or text.strip() in set("345")):
         return ticket
-    if ticket is None and intent is ReplyIntent.FIXED:
+    if ticket is None and intent in _CONTENT:
         return None
     actor = f"customer:{customer.id}"
     if ticket is not None:

@@ -11,28 +11,34 @@ from tickets import correlator, firmwares, recovery, steps
 from tickets.commanding import check_args, queue_command
 from tickets.commands import on_answer, on_command_outcome, on_timeout
 from tickets.correlation import on_quiet_end, on_transition
-from tickets.desk import assign, comment, move, open_by_hand, verdict
+from tickets.desk import assign, comment, move, open_by_hand
 from tickets.figures import kpis, proactive
 from tickets.firmwares import comparisons
 from tickets.lifecycle import close_when_due
 from tickets.mutes import mute, on_mute_end, unmute
 from tickets.playbooks import Playbook, parse_playbook
+from tickets.precision import Noise, Tally, noise, tallies
 from tickets.quiet import is_muting, look_again, muting_until
 from tickets.replies import on_reply
+from tickets.verdicts import judge_ticket, verdict
 
 __all__ = [
     "DUE_KINDS",
+    "Noise",
     "Playbook",
+    "Tally",
     "assign",
     "check_args",
     "comment",
     "comparisons",
     "is_muting",
+    "judge_ticket",
     "kpis",
     "look_again",
     "move",
     "mute",
     "muting_until",
+    "noise",
     "on_answer",
     "on_command_outcome",
     "on_due",
@@ -42,6 +48,7 @@ __all__ = [
     "parse_playbook",
     "proactive",
     "queue_command",
+    "tallies",
     "unmute",
     "verdict",
 ]

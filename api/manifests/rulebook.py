@@ -8,15 +8,17 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from api.manifests.declaration import Applied, Outcome
-from domain.errors import NotFound
-from domain.faults import Stage
+from domain.errors import IllegalTransition, NotFound
+from domain.faults import STAGE_MOVES, Stage
 from domain.telemetry import RuleActivated, RuleRetired
 from rules.model import Rule as Checked
 from store import control, events
-from store.tables import Inhibition, Rule, RuleVersion
+from store.tables import Inhibition, Rule, RuleVersion, StageMove
 
 ACTIVE = frozenset({Stage.LIVE, Stage.SHADOW, Stage.AGENTS_ONLY})
 """Stages in which the engines evaluate a rule."""
+MANIFEST = "manifest"
+"""Who moved a rule that says its stage itself."""
 
 
 def put_rule(session: Session, rule: Checked, *, now: datetime) -> Applied:
@@ -30,9 +32,10 @@ def put_rule(session: Session, rule: Checked, *, now: datetime) -> Applied:
         row = Rule(name=rule.name, stage=rule.stage or Stage.DRAFT, version=1)
         session.add(row)
         _add_version(session, rule, body, version=1, now=now)
+        _note_move(session, row, was=None, actor=MANIFEST, now=now)
         _tell(session, row, body, was_active=False, now=now)
         return Applied("rule", rule.name, Outcome.CREATED, 1)
-    was_active, stage = row.stage in ACTIVE, rule.stage or Stage(row.stage)
+    was, stage = Stage(row.stage), rule.stage or Stage(row.stage)
     new_body = _without_stage(newest(session, row).body) != body
     if not new_body and stage == row.stage:
         return Applied("rule", rule.name, Outcome.UNCHANGED, row.version)
@@ -40,25 +43,34 @@ def put_rule(session: Session, rule: Checked, *, now: datetime) -> Applied:
     if new_body:
         row.version += 1
         _add_version(session, rule, body, version=row.version, now=now)
-    _tell(session, row, body, was_active=was_active, now=now)
+    if stage is not was:
+        _note_move(session, row, was=was, actor=MANIFEST, now=now)
+    _tell(session, row, body, was_active=was in ACTIVE, now=now)
     return Applied("rule", rule.name, Outcome.CHANGED, row.version)
 
 
-def set_stage(session: Session, name: str, stage: Stage, *, now: datetime) -> Rule:
-    """Let the newest version reach as far as `stage`. Raises NotFound."""
+def set_stage(session: Session, name: str, stage: Stage, *, now: datetime, actor: str = "agent") -> Rule:
+    """Let the newest version reach as far as `stage`. Raises NotFound, and IllegalTransition beside STAGE_MOVES."""
     row = session.get(Rule, name)
     if row is None:
         raise NotFound("rule", name)
     if row.stage != stage:
-        was_active = row.stage in ACTIVE
+        was = Stage(row.stage)
+        if stage not in STAGE_MOVES[was]:
+            raise IllegalTransition(f"rule {name!r}", now=was, wanted=stage, legal=STAGE_MOVES[was])
         row.stage = stage
-        _tell(session, row, newest(session, row).body, was_active=was_active, now=now)
+        _note_move(session, row, was=was, actor=actor, now=now)
+        _tell(session, row, newest(session, row).body, was_active=was in ACTIVE, now=now)
     return row
 
 
 def newest(session: Session, row: Rule) -> RuleVersion:
     """The version that `row` points to."""
     return session.get_one(RuleVersion, (row.name, row.version))
+
+
+def _note_move(session: Session, row: Rule, *, was: Stage | None, actor: str, now: datetime) -> None:
+    session.add(StageMove(rule=row.name, version=row.version, was=was, stage=row.stage, at=now, by=actor))
 
 
 def _tell(session: Session, row: Rule, body: Mapping[str, Any], *, was_active: bool, now: datetime) -> None:

@@ -16,6 +16,7 @@ from api.pages.frame import SPAN, admit, by_itself, desk_zone, frame, headline, 
 from api.pages.rendering import page
 from api.pages.rows import Row, names_of, rows_of
 from api.pages.tiles import Tile, tiles_of
+from api.rule_facts import noisy
 from api.services import House
 from api.views import times
 from api.views.news import news
@@ -71,6 +72,8 @@ class Wall:
     now: str
     figures: Sequence[FigureCard]
     groups: Sequence[Group]
+    noisy: Sequence[tuple[str, str, str]]
+    """Rules that cost trust: name, reason, cure."""
     news: Sequence[NewsLine]
     tiles: Sequence[Tile]
     device_words: str
@@ -107,6 +110,7 @@ def _wall(session: Session, figures: Sequence[Mapping[str, Any]], zone: ZoneInfo
         now=f"{times.day(now, zone, now=now).capitalize()} {times.hour(now, zone)}",
         figures=_cards(figures, firing),
         groups=groups,
+        noisy=[(row.name, found.reason, found.cure) for row, found in noisy(session, now=now)],
         news=_news(session, zone),
         tiles=tiles_of(session, devices, now=now)[:TILES],
         device_words=f"all {len(devices)}" if len(devices) > TILES else "list",

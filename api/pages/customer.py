@@ -47,6 +47,7 @@ INTENTS = {
     "fixed": ReplyIntent.FIXED,
     "send": ReplyIntent.SEND_SOMEONE,
     "call": ReplyIntent.CALL_ME,
+    "false-alarm": ReplyIntent.FALSE_ALARM,
     "stop": ReplyIntent.STOP,
 }
 OPENS_AFTER_END = timedelta(days=30)
@@ -176,6 +177,7 @@ def _facts(
         product=product.title if product else {},
         onset=ticket.onset,
         healthy_since=ticket.healthy_since,
+        found_by_rule=bool(faults),
         firing=any(fault.state == TransitionState.FIRING for fault in faults),
         false_alarm=bool(faults) and all(fault.verdict == "false_alarm" for fault in faults),
         call_wanted=bool(asked) and asked[-1] in {ReplyIntent.CALL_ME, ReplyIntent.UNCLEAR},

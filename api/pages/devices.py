@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from api.findings import findings
 from api.pages.frame import address, admit, desk_zone, frame
 from api.pages.rendering import page
 from api.pages.rows import rows_of
@@ -88,7 +89,15 @@ def _belongings(session: Session, row: Device, *, zone: ZoneInfo, now: datetime)
         "state_pill": device_pill(row, firing=bool(firing), unstable=all(firing), now=now),
         "customer": customer,
         "wishes": wishes_of(session, customer) if customer else "",
-        "faults": [(fault, times.at(fault.onset, zone, now=now), _pill(fault)) for fault in faults],
+        "faults": [
+            (
+                one.fault,
+                times.at(one.fault.onset, zone, now=now),
+                _pill(one.fault),
+                one.explanation.why["en"].sentence(),
+            )
+            for one in findings(session, faults)
+        ],
         "tickets": rows_of(session, tickets, zone=zone, now=now),
         "commands": [
             (c.name, times.at(c.created_at, zone, now=now), command_pill(c.state), c.asked_by)

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from api import history
+from api.findings import findings
 from api.services import Services
 from api.thinning import thin
 from api.views import times
@@ -17,6 +18,7 @@ from api.views.chart import Chart, draw, limit_of
 from api.views.phrases import number, said
 from domain.clock import from_ms, to_ms
 from domain.errors import HistoryUnavailable
+from rules.reasons import Why
 from store.notes import in_force
 from store.tables import Device, Fault, Product
 
@@ -45,6 +47,11 @@ class Evidence:
     rule: str
     version: int
     when: str
+    why: Why
+    """In the reader's language."""
+    comparisons: Sequence[Mapping[str, Any]]
+    frozen: Mapping[str, history.Series]
+    """Readings kept with the fault, for when the history has forgotten them."""
 
     @property
     def metric(self) -> str | None:
@@ -62,6 +69,8 @@ def evidence_of(session: Session, fault: Fault, *, now: datetime, language: str 
     first = metrics[0] if metrics else ""
     about = declared.get(first) or {}
     attributes = in_force(device.reported, device.attributes) if device else {}
+    (finding,) = findings(session, [fault])
+    comparisons = finding.comparisons()
     over = fault.resolved_at
     until = min(now, over + AFTER) if over else now
     return Evidence(
@@ -73,10 +82,13 @@ def evidence_of(session: Session, fault: Fault, *, now: datetime, language: str 
         until=until,
         onset=fault.onset,
         over=over,
-        limit=limit_of(when, first, attributes) if first else None,
+        limit=limit_in(comparisons, first) if comparisons else limit_of(when, first, attributes) if first else None,
         rule=fault.rule,
         version=fault.rule_version,
         when=when,
+        why=finding.explanation.why[language],
+        comparisons=comparisons,
+        frozen={metric: finding.series(metric) for metric in metrics},
     )
 
 
@@ -89,20 +101,34 @@ def metrics_in(evidence: Mapping[str, Any], declared: Mapping[str, Any]) -> list
     return sorted(found, key=lambda name: when.find(name) if name in when else len(when))
 
 
+def limit_in(comparisons: Sequence[Mapping[str, Any]], metric: str) -> float | None:
+    """The number that the metric was compared with when the rule fired, whatever the device is set to now."""
+    for one in comparisons:
+        for here, other in ((one["left"], one["right"]), (one["right"], one["left"])):
+            value = other["value"] if other else None
+            fixed = other is not None and other["source"] in {"attribute", "constant", "expression"}
+            if here and here["name"] == metric and fixed and isinstance(value, float):
+                return value
+    return None
+
+
 def svg(
     house: Services, evidence: Evidence, *, zone: ZoneInfo, now: datetime, language: str = "en", height: int = 120
 ) -> Chart | None:
-    """The chart as coordinates; None where there is nothing to draw, or the history does not answer now."""
+    """The chart as coordinates, from what was frozen where the history has forgotten or does not answer.
+
+    None where there is nothing to draw.
+    """
     if evidence.metric is None:
         return None
     try:
         found = history.series(house, evidence.device_id, [evidence.metric], since=evidence.since, until=evidence.until)
     except HistoryUnavailable as exc:
-        log.warning("no chart", device_id=evidence.device_id, detail=str(exc))
-        return None
+        log.warning("chart of frozen readings only", device_id=evidence.device_id, detail=str(exc))
+        found = {}
     began = times.at(evidence.onset, zone, now=now, language=language)
     chart = draw(
-        thin(found.get(evidence.metric, []), POINTS),
+        thin(found.get(evidence.metric) or evidence.frozen.get(evidence.metric, []), POINTS),
         since_ms=to_ms(evidence.since),
         until_ms=to_ms(evidence.until),
         label=f"{evidence.title}, {began}",

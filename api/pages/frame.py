@@ -24,6 +24,7 @@ _PAGES = (
     ("Live", "/"),
     ("Tickets", "/tickets"),
     ("Devices", "/devices"),
+    ("Rules", "/rules"),
     ("Sandbox", "/sandbox"),
     ("Status", "/status"),
 )

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from api import assets
 from api.errors import Problem
@@ -103,6 +103,12 @@ def _as_json(value: Any) -> Markup:
     return Markup(text)  # noqa: S704 - every character that HTML minds is escaped above
 
 
+def _ticked(text: str) -> Markup:
+    """What stands between backticks as code."""
+    parts = [escape(part) for part in text.split("`")]
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -121,6 +127,7 @@ def _environment() -> Environment:
         "with_links": with_links,
         "phone": phone,
         "as_json": _as_json,
+        "ticked": _ticked,
     }
     environment.globals |= {"plural": plural}
     return environment

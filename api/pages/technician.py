@@ -27,6 +27,7 @@ from domain.errors import NotFound
 from domain.faults import TransitionState
 from domain.links import LinkSigner, Purpose
 from domain.tickets import VISIT_MOVES, VisitState
+from domain.verdicts import ClosingCode
 from store.tables import (
     Customer,
     Device,
@@ -121,13 +122,17 @@ def act(token: str, move: Move, fields: FormFields, house: House) -> Response:
         reason=fields.get("reason", ""),
         outcome="incomplete" if fields.get("outcome") == "incomplete" else "fixed",
         note=fields.get("note", ""),
-        verdict="false_alarm" if fields.get("verdict") == "false_alarm" else None,
+        closing_code=_code(fields.get("closing_code", "")),
     )
     now = house.clock.now()
     with house.database.write() as session:
         _visit(session, visit_id, now=now)
         make_move(house, session, visit_id, move, said_with_it, now=now)
     return RedirectResponse(f"/v/{token}", status_code=303)
+
+
+def _code(word: str) -> ClosingCode | None:
+    return ClosingCode(word) if word in set(ClosingCode) else None
 
 
 def _visit(session: Session, visit_id: int, *, now: datetime) -> Visit:

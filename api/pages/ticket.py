@@ -22,12 +22,15 @@ from api.views.next_action import NextAction, Situation, next_action
 from api.views.phrases import first_name, first_upper, said
 from api.views.states import Pill, fault_pill, ticket_pill
 from api.views.timeline import Line, Names, lines
+from api.views.verdicts import verdict_lines
 from domain.errors import NotFound
 from domain.faults import TransitionState
 from domain.messages import BAD_NEWS, REACHED, RecipientKind, ReplyIntent
 from domain.tickets import LEGAL_MOVES, OPEN_STATES, TicketState, VisitState
+from domain.verdicts import Judgement
 from store import timeline
 from store.tables import Command, Customer, Device, Fault, Message, Product, Technician, Ticket, TimelineEntry, Visit
+from tickets import verdicts
 
 router = APIRouter()
 
@@ -54,8 +57,10 @@ class Desk:
     entries: Sequence[Shown]
     is_open: bool
     firing: bool
-    fault_ids: Sequence[int]
     judged: str
+    """The verdict in force on its newest fault."""
+    verdicts: Sequence[str]
+    """Who said what of it."""
     commands: Sequence[tuple[str, str]]
     can_call_off: bool
     legal: Sequence[str]
@@ -118,7 +123,8 @@ def _desk(session: Session, ticket: Ticket, *, zone: ZoneInfo, now: datetime) ->
     device = session.get(Device, ticket.device_id)
     product = session.get(Product, device.product) if device and device.product else None
     situation = _situation(session, ticket, entries, firing=bool(firing))
-    evidence = evidence_of(session, (firing or list(faults))[-1], now=now) if faults else None
+    shown = (firing or list(faults))[-1] if faults else None
+    evidence = evidence_of(session, shown, now=now) if shown else None
     unstable = all(fault.flapping for fault in firing)
     pills = [ticket_pill(ticket.state), *([fault_pill(firing=True, flapping=unstable)] if firing else [])]
     family = _family(session, ticket, zone=zone, now=now)
@@ -137,8 +143,8 @@ def _desk(session: Session, ticket: Ticket, *, zone: ZoneInfo, now: datetime) ->
         entries=[Shown(times.at(line.at, zone, now=now), line) for line in newest_first],
         is_open=ticket.state in OPEN_STATES,
         firing=bool(firing),
-        fault_ids=[fault.id for fault in faults],
-        judged=next((fault.verdict for fault in faults if fault.verdict), ""),
+        judged=_JUDGED.get(shown.verdict or "", "") if shown else "",
+        verdicts=verdict_lines(verdicts.of_fault(session, shown.id), names, zone=zone, now=now) if shown else [],
         commands=[
             (name, said((about or {}).get("title"), "en", default=name))
             for name, about in (product.commands if product else {}).items()
@@ -184,8 +190,8 @@ def _situation(session: Session, ticket: Ticket, entries: Sequence[TimelineEntry
         state=TicketState(ticket.state),
         customer=customer.name if customer else None,
         phone=customer.phone if customer else None,
-        call_wanted=last.get("intent") in {ReplyIntent.CALL_ME, ReplyIntent.UNCLEAR},
-        words=str(last.get("text") or "") if last.get("intent") == ReplyIntent.UNCLEAR else "",
+        call_wanted=last.get("intent") in {ReplyIntent.CALL_ME, *_TO_READ},
+        words=str(last.get("text") or "") if last.get("intent") in _TO_READ and last.get("channel") != "web" else "",
         nobody_free=bool(nobody) and not any(e.id > nobody[-1] and e.kind == "reply" for e in entries),
         told_at=_told_at(session, ticket),
         command=command.name if command else None,
@@ -211,6 +217,9 @@ def _told_at(session: Session, ticket: Ticket) -> datetime | None:
     return session.scalars(query.order_by(Message.accepted_at.desc()).limit(1)).first()
 
 
+_TO_READ = frozenset({ReplyIntent.UNCLEAR, ReplyIntent.FALSE_ALARM})
+"""Answers after which, if the ticket is still open, a person reads them and calls."""
+_JUDGED: dict[str, str] = {Judgement.REAL: "a real fault", Judgement.FALSE_ALARM: "a false alarm"}
 _MARKS = {"command_sent": "restart", "message_accepted": "told", "visit_arrived": "on site", "fault_cleared": "healthy"}
 
 

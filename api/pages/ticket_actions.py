@@ -4,7 +4,6 @@ from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.ids import PathId
@@ -13,7 +12,7 @@ from api.routes.raw import FormFields
 from api.services import House, Services
 from domain.errors import NotFound, SourceError
 from domain.tickets import TicketState, VisitUnneeded, VisitWanted
-from store.tables import Fault, Ticket
+from store.tables import Ticket
 from tickets import service
 from tickets.lifecycle import playbook_of
 
@@ -70,8 +69,8 @@ def _do(
                 session, ticket.device_id, fields.get("name", ""), asked_by=AGENT, now=now, ticket_id=ticket.id
             )
         case "verdict":
-            for fault_id in session.scalars(select(Fault.id).where(Fault.ticket_id == ticket.id)).all():
-                effects = service.verdict(session, fault_id, fields.get("verdict", ""), actor=AGENT, now=now)
-                house.hand_on(session, effects, now=now)
+            word = fields.get("verdict", "")
+            effects = service.judge_ticket(session, ticket.id, word, actor=AGENT, now=now, note=reason)
+            house.hand_on(session, effects, now=now)
         case _:
             raise NotFound("action", action)

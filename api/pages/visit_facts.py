@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from api.findings import findings
 from api.views import times
 from api.views.phrases import number, said
 from api.views.technician_words import LANGUAGES
@@ -67,10 +68,12 @@ def _faults(session: Session, ticket: Ticket, metrics: Mapping[str, Any], reader
         version = session.get(RuleVersion, (fault.rule, fault.rule_version))
         title = said(version.title if version else None, reader.language) or fault.rule.replace("-", " ")
         yield words["fault"], f"{title}, {words['since'].format(at=reader.at(fault.onset))}", True
+        (finding,) = findings(session, [fault])
+        why = finding.explanation.why[reader.language]
         values = (fault.evidence or {}).get("values") or {}
         shown = [f"{_title(name, metrics, reader)} {_value(name, v, metrics, reader)}" for name, v in values.items()]
-        if shown:
-            yield words["evidence"], "; ".join(shown), False
+        if why.clauses or shown:
+            yield words["evidence"], why.sentence() or "; ".join(shown), False
 
 
 def _tried(session: Session, ticket: Ticket, product: Product | None, reader: Reader) -> Iterator[Fact]:

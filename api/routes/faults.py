@@ -4,7 +4,9 @@ from typing import Any
 
 from fastapi import APIRouter
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from api.findings import findings
 from api.ids import PathId, QueryId
 from api.paging import Page, Wanted, page_of
 from api.schemas.desk import FaultOut, VerdictIn
@@ -40,7 +42,7 @@ def list_faults(
             query = query.where(column == value)
     with house.database.read() as session:
         rows, cursor = page_of(session, query, Fault.id, wanted, newest_first=True)
-        return {"items": rows, "next": cursor}
+        return {"items": [one.shown() for one in findings(session, rows)], "next": cursor}
 
 
 @router.get("/{fault_id}", response_model=FaultOut, summary="Read a fault episode")
@@ -49,13 +51,18 @@ def read_fault(fault_id: PathId, house: House) -> Any:
         fault = session.get(Fault, fault_id)
         if fault is None:
             raise NotFound("fault", fault_id)
-        return fault
+        return _shown(session, fault)
 
 
 @router.post("/{fault_id}/verdict", response_model=FaultOut, summary="Say whether it was a fault")
 def give_verdict(fault_id: PathId, body: VerdictIn, house: House) -> Any:
     now = house.clock.now()
     with house.database.write() as session:
-        effects = service.verdict(session, fault_id, body.verdict, actor="agent", now=now)
+        effects = service.verdict(session, fault_id, body.verdict, actor="agent", now=now, note=body.note)
         house.hand_on(session, effects, now=now)
-        return session.get_one(Fault, fault_id)
+        return _shown(session, session.get_one(Fault, fault_id))
+
+
+def _shown(session: Session, fault: Fault) -> dict[str, Any]:
+    (finding,) = findings(session, [fault])
+    return finding.shown()

@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 from api.errors import source_errors, source_fields
 from api.manifests import apply
 from api.manifests.applying import check
-from api.manifests.rulebook import newest, set_stage
+from api.manifests.rulebook import set_stage
 from api.paging import Page, Wanted, page_of
 from api.routes.raw import RawText, takes_yaml
-from api.schemas.desk import RuleOut, RuleVersionOut, StageIn
+from api.rule_facts import detailed, shown
+from api.schemas.desk import RuleDetail, RuleOut, RuleVersionOut, StageIn
 from api.services import House
 from domain.errors import NotFound, SourceError
 from rules.documents import Document, parse_documents
@@ -33,12 +34,12 @@ class Verdict(BaseModel):
 def list_rules(house: House, wanted: Wanted) -> Any:
     with house.database.read() as session:
         rows, cursor = page_of(session, select(Rule), Rule.name, wanted)
-        return {"items": [_shown(session, row) for row in rows], "next": cursor}
+        return {"items": shown(session, rows, now=house.clock.now()), "next": cursor}
 
 
 @router.post(
     "",
-    response_model=RuleOut,
+    response_model=RuleDetail,
     status_code=status.HTTP_201_CREATED,
     summary="Create a rule, or a new version of it",
     openapi_extra=takes_yaml(),
@@ -47,7 +48,7 @@ def create_rule(text: RawText, house: House) -> Any:
     document = _one_rule(text)
     with house.database.write() as session:
         (applied,) = apply(session, [document], now=house.clock.now())
-        return _shown(session, session.get_one(Rule, applied.name))
+        return detailed(session, session.get_one(Rule, applied.name), now=house.clock.now())
 
 
 @router.post("/validate", response_model=Verdict, summary="Check a rule without storing it", openapi_extra=takes_yaml())
@@ -62,10 +63,10 @@ def validate_rule(text: RawText, house: House) -> Any:
     return {"valid": True, "errors": []}
 
 
-@router.get("/{name}", response_model=RuleOut, summary="Read a rule's newest version")
+@router.get("/{name}", response_model=RuleDetail, summary="Read a rule's newest version")
 def read_rule(name: str, house: House) -> Any:
     with house.database.read() as session:
-        return _shown(session, _row(session, name))
+        return detailed(session, _row(session, name), now=house.clock.now())
 
 
 @router.get("/{name}/versions", response_model=Page[RuleVersionOut], summary="List a rule's versions, newest first")
@@ -77,11 +78,12 @@ def list_versions(name: str, house: House, wanted: Wanted) -> Any:
         return {"items": rows, "next": cursor}
 
 
-@router.post("/{name}/stage", response_model=RuleOut, summary="Set how far a rule reaches")
+@router.post("/{name}/stage", response_model=RuleDetail, summary="Set how far a rule reaches")
 def change_stage(name: str, body: StageIn, house: House) -> Any:
     with house.database.write() as session:
         row = set_stage(session, name, body.stage, now=house.clock.now())
-        return _shown(session, row)
+        session.flush()
+        return detailed(session, row, now=house.clock.now())
 
 
 def _one_rule(text: str) -> Document:
@@ -101,9 +103,3 @@ def _row(session: Session, name: str) -> Rule:
     if row is None:
         raise NotFound("rule", name)
     return row
-
-
-def _shown(session: Session, row: Rule) -> dict[str, Any]:
-    version = newest(session, row)
-    words = {key: getattr(version, key) for key in ("product", "family", "title", "severity", "playbook", "body")}
-    return {"name": row.name, "stage": row.stage, "version": row.version, **words}

@@ -8,6 +8,29 @@ from api.ids import BodyId
 from api.schemas.moments import Moment, Shown
 from domain.faults import Severity, Stage
 from domain.tickets import TicketState
+from domain.verdicts import ClosingCode
+
+
+class PrecisionOut(BaseModel):
+    """How often the rule was right in the last 90 days, as far as anybody said."""
+
+    n_real: int
+    n_false: int
+    n_unknown: int
+    """Episodes that nobody has judged."""
+    precision: float | None
+    """n_real ÷ (n_real + n_false); null while nothing was judged."""
+    low: float
+    high: float
+    """Wilson's 95 % interval."""
+    days: int
+
+
+class NoiseOut(Shown):
+    """Why a rule is noisy, and what to do about it."""
+
+    reason: str
+    cure: str
 
 
 class RuleOut(Shown):
@@ -22,6 +45,28 @@ class RuleOut(Shown):
     severity: str
     playbook: str | None
     body: dict[str, Any]
+    precision: PrecisionOut
+    episodes_7d: int
+    noisy: NoiseOut | None
+
+
+class StageMoveOut(Shown):
+    """One step in the life of a rule."""
+
+    version: int
+    was: str | None
+    stage: str
+    at: Moment
+    by: str
+
+
+class RuleDetail(RuleOut):
+    """A rule with its life so far."""
+
+    moves: list[StageMoveOut]
+    """Newest first."""
+    legal: list[str]
+    """Stages it may be moved to."""
 
 
 class RuleVersionOut(Shown):
@@ -38,6 +83,24 @@ class StageIn(BaseModel):
     """How far the rule may reach from now on."""
 
     stage: Stage
+
+
+class VerdictOut(Shown):
+    """What somebody said of a fault."""
+
+    verdict: str
+    source: str
+    by: str
+    at: Moment
+    code: str | None
+    note: str
+
+
+class WhyOut(BaseModel):
+    """Why it fired, in plain words."""
+
+    en: str
+    fr: str
 
 
 class FaultOut(Shown):
@@ -59,19 +122,26 @@ class FaultOut(Shown):
     resolved_at: Moment | None
     end_reason: str | None
     evidence: dict[str, Any]
+    """when, values, attributes, comparisons with both sides' values, the rule's text, and samples by metric."""
+    why: WhyOut
     inhibited_by: int | None
     """The fault for whose sake nobody acts on this one."""
     kept_back: str | None
     """Why nobody acts on it although it fires."""
     ticket_id: int | None
     verdict: str | None
+    """The one that counts: an agent's over a technician's over a customer's; of one source the latest."""
     verdict_by: str | None
+    verdicts: list[VerdictOut]
+    would: dict[str, Any] | None
+    """What it would have caused, had its rule been live; of shadow rules alone."""
 
 
 class VerdictIn(BaseModel):
     """Was it a fault?"""
 
     verdict: Literal["real", "false_alarm"]
+    note: str = Field("", max_length=2000)
 
 
 class TicketOut(Shown):
@@ -249,6 +319,7 @@ class VisitMoveIn(BaseModel):
     outcome: Literal["fixed", "incomplete"] = "fixed"
     note: str = ""
     verdict: Literal["real", "false_alarm"] | None = None
+    closing_code: ClosingCode | None = Field(None, description="what was found; a verdict follows from it")
     serviced: bool = False
     """With `complete`: the device was serviced, so what wears counts anew."""
 

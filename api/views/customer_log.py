@@ -10,7 +10,13 @@ from api.views.phrases import first_name, said
 from domain.messages import BAD_NEWS
 from store.tables import TimelineEntry
 
-_REPLIES = {"fixed": "log_fixed", "send_someone": "log_send", "call_me": "log_call", "unclear": "log_wrote"}
+_REPLIES = {
+    "fixed": "log_fixed",
+    "send_someone": "log_send",
+    "call_me": "log_call",
+    "false_alarm": "log_wrong",
+    "unclear": "log_wrote",
+}
 _VISITS = {
     "visit_accepted": "log_accepted",
     "visit_en_route": "log_way",

@@ -51,6 +51,8 @@ class Facts:
     product: Mapping[str, Any]
     onset: datetime
     healthy_since: datetime | None
+    found_by_rule: bool
+    """A rule noticed it, so that it may have been wrong."""
     firing: bool
     false_alarm: bool
     call_wanted: bool
@@ -197,17 +199,18 @@ class _Writer:
 
     def _buttons(self) -> tuple[str, Sequence[str], Sequence[tuple[str, str]]]:
         facts = self._facts
-        fixed = (self._words["fixed_ask"], "fixed")
+        wrong = ((self._words["wrong_ask"], "false-alarm"),) if facts.found_by_rule and not facts.false_alarm else ()
         if self._over:
-            return "", (), ((self._words["again_ask"], "call"),)
+            return "", (), ((self._words["again_ask"], "call"), *wrong)
         if facts.severity is Severity.SAFETY:
             return "call", (), ()
+        small = ((self._words["fixed_ask"], "fixed"), *wrong)
         visiting = facts.visit is not None and facts.visit.state in COMING
         if visiting or facts.state is TicketState.PENDING_VISIT or self._healthy:
-            return "", ("call",), (fixed,)
+            return "", ("call",), small
         if facts.state is TicketState.PENDING_AGENT:
-            return "", ("send",) if facts.call_wanted else ("call",), (fixed,)
-        return "send", ("call",), (fixed,)
+            return "", ("send",) if facts.call_wanted else ("call",), small
+        return "send", ("call",), small
 
     def _say(self, key: str, **parts: str) -> str:
         return self._words[key].format(noun=self._noun, **parts)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from api.views.phrases import first_upper, said
 from domain.tickets import TicketCause
@@ -49,7 +50,12 @@ _OTHER = {
     "messages.paused": ("alarm", "All sending paused"),
     "messages.resumed": ("good", "Sending resumed"),
     "rule.live": ("calm", "Rule is live"),
+    "rule.shadow": ("calm", "Rule runs in shadow"),
+    "rule.agents_only": ("calm", "Rule is for agents only"),
+    "rule.retired": ("calm", "Rule retired"),
 }
+_VERDICT = {"real": ("calm", "Judged a real fault"), "false_alarm": ("watch", "Judged a false alarm")}
+_IN_SHADOW = {"fault.firing": ("calm", "Noticed in shadow"), "fault.resolved": ("calm", "Over, in shadow")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,10 @@ def _line(event: Event, titles: Mapping[int, str], owners: Mapping[str, str]) ->
     body = event.body or {}
     if event.kind == "device.presence":
         tone_text = ("good", "Online") if body.get("presence") == "online" else ("watch", "Offline")
+    if event.kind == "fault.verdict":
+        tone_text = _VERDICT.get(str(body.get("verdict")))
+    if body.get("stage") == "shadow":
+        tone_text = _IN_SHADOW.get(event.kind, tone_text)
     if tone_text is None or (event.kind == "ticket.opened" and body.get("cause") == TicketCause.FAULT):
         return None
     ticket_id, device_id = body.get("ticket_id"), str(body.get("device_id") or "")
@@ -83,8 +93,14 @@ def _line(event: Event, titles: Mapping[int, str], owners: Mapping[str, str]) ->
     about = (
         titles.get(ticket_id or 0) or ": ".join(part for part in (owner, named) if part) or str(body.get("rule") or "")
     )
-    href = f"/tickets/{ticket_id}" if ticket_id else f"/devices/{body['device_id']}" if body.get("device_id") else ""
-    return News(event.id, event.at, tone_text[0], _text(tone_text[1], body), first_upper(about), href)
+    return News(event.id, event.at, tone_text[0], _text(tone_text[1], body), first_upper(about), _href(body))
+
+
+def _href(body: Mapping[str, Any]) -> str:
+    for key, path in (("ticket_id", "tickets"), ("device_id", "devices"), ("rule", "rules")):
+        if body.get(key):
+            return f"/{path}/{quote(str(body[key]), safe='')}"
+    return ""
 
 
 def _text(words: str, body: Mapping[str, Any]) -> str:

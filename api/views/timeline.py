@@ -152,7 +152,10 @@ def _assigned(told: Told) -> Said:
 def _verdict(told: Told) -> Said:
     real = told.detail.get("verdict") == "real"
     words = "A real fault" if real else "A false alarm"
-    return "" if real else "bad", words, str(told.detail.get("rule", "")), told.names.of(told.actor)
+    code = {"not_found": "no fault found", "other_cause": "another cause"}.get(str(told.detail.get("code")), "")
+    overruled = "" if told.detail.get("counts", True) else "a weightier word counts"
+    aside = " · ".join(part for part in (told.names.of(told.actor), code, overruled) if part)
+    return "" if real else "bad", words, str(told.detail.get("rule", "")), aside
 
 
 def _storm(told: Told) -> Said:

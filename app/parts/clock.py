@@ -1,4 +1,4 @@
-"""The clock role: due times in, what is due out; control entries into the log; the log into the history."""
+"""The clock role: what is due; control entries into the log, the log into the history, readings beside faults."""
 
 import threading
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from app.clockwork import Clockwork
+from app.freezing import FREEZE_EVERY_S, Freezer
 from app.historian import LOOK_EVERY_S, WRITE_EVERY_S, Historian
 from app.house import House, Part
 from app.peering import SUM_UP_EVERY_S, SummingUp
@@ -24,6 +25,7 @@ def build(house: House) -> Part:
         keep_days=settings.history_days,
     )
     peers = SummingUp(house.database, house.clock, log.append, partitions=settings.partitions, owner=house.instance)
+    freezer = Freezer(house.database, house.clock, log, partitions=settings.partitions, owner=house.instance)
     clockwork = Clockwork(
         house.database,
         house.clock,
@@ -34,6 +36,7 @@ def build(house: House) -> Part:
             ("history", WRITE_EVERY_S, historian.write),
             ("upkeep", LOOK_EVERY_S, historian.keep_up),
             ("peers", SUM_UP_EVERY_S, peers.sum_up),
+            ("freeze", FREEZE_EVERY_S, freezer.work),
         ),
     )
 

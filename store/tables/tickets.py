@@ -20,6 +20,21 @@ class Rule(Base):
     """The newest version: the one in force unless the stage is draft or retired."""
 
 
+class StageMove(Base):
+    """One step in the life of a rule: how far it reached before and from then on. Append-only."""
+
+    __tablename__ = "stage_moves"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    rule: Mapped[str] = mapped_column(index=True)
+    version: Mapped[int]
+    was: Mapped[str | None]
+    """NULL: it was new."""
+    stage: Mapped[str]
+    at: Mapped[datetime]
+    by: Mapped[str]
+    """agent, or manifest: who or what moved it."""
+
+
 class RuleVersion(Base):
     """One immutable version of a rule, with what others than the engine need to know of it."""
 
@@ -84,7 +99,7 @@ class Fault(Base):
     resolved_at: Mapped[datetime | None]
     end_reason: Mapped[str | None]
     evidence: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """Frozen: {"when": …, "values": {name: value}, "threshold": …} at firing."""
+    """Frozen at firing: {"when": …, "values": {name: value}}, and "attributes": which of the names were attributes."""
     superseded: Mapped[bool] = mapped_column(default=False)
     inhibited_by: Mapped[int | None] = mapped_column(index=True)
     """The fault for whose sake nobody acts on this one; NULL once that has ended."""
@@ -94,8 +109,41 @@ class Fault(Base):
     """How old the newest word of its device was when it came before people late; NULL if it came at once."""
     ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"), index=True)
     verdict: Mapped[str | None]
-    """real | false_alarm"""
+    """real | false_alarm: of all verdicts, the one that counts."""
     verdict_by: Mapped[str | None]
+    would: Mapped[dict[str, Any] | None]
+    """What it would have caused, had its rule been live: of faults that only a shadow rule found."""
+
+
+class FaultSamples(Base):
+    """The readings around a fault, frozen by the clock role; a row is written with the fault, and says what is due."""
+
+    __tablename__ = "fault_samples"
+    fault_id: Mapped[int] = mapped_column(ForeignKey("faults.id"), primary_key=True)
+    due_at: Mapped[datetime | None] = mapped_column(index=True)
+    """When they are to be read next; NULL: never again."""
+    before: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """By metric, up to the sample that fired: [[event time in epoch ms, value], …]."""
+    after: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """From there to the end of the episode, thinned."""
+
+
+class Verdict(Base):
+    """Somebody's word on whether a fault was real. Append-only; which one counts stands on the fault."""
+
+    __tablename__ = "verdicts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    fault_id: Mapped[int] = mapped_column(ForeignKey("faults.id"), index=True)
+    verdict: Mapped[str]
+    """real | false_alarm"""
+    source: Mapped[str]
+    """agent | technician | customer"""
+    by: Mapped[str]
+    """agent, technician:ID, customer:ID."""
+    at: Mapped[datetime]
+    code: Mapped[str | None]
+    """A technician's closing code: fixed | not_found | other_cause."""
+    note: Mapped[str] = mapped_column(default="")
 
 
 _OPEN = ", ".join(f"'{state}'" for state in sorted(OPEN_STATES))

@@ -2,18 +2,21 @@
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from itertools import combinations
 
 import pytest
 
+from api.findings import findings
 from dispatch import service
 from dispatch.orders import PROMISED
 from domain.messages import ReplyIntent
 from domain.tickets import TicketState
 from store.database import Database
-from store.tables import Base, Customer, Device, Visit
+from store.tables import Base, Customer, Device, Fault, Verdict, Visit
 from tests.fakes.desk import LADDER, Desk
 from tests.fakes.postgres import postgres
+from tickets import service as ticketing
 
 HOUSES = 4
 
@@ -105,3 +108,36 @@ def test_one_ticket_is_moved_by_many_at_once(desk: Desk) -> None:
     )
     assert desk.story().count("visit_accepted") == 1
     assert len(desk.rows(Visit)) == 1
+
+
+def test_verdicts_and_precision_are_the_same_here(desk: Desk) -> None:
+    desk.rule("early", stage="shadow", family="cooling")
+    for number, verdict in enumerate(("real", "false_alarm", None)):
+        desk.fires()
+        if verdict:
+            desk.do(ticketing.verdict, desk.rows(Fault)[number].id, verdict, actor="agent")
+        desk.flaps()
+        desk.clears()
+        desk.advance(hours=1)
+    desk.fires("early")
+    with desk.database.read() as session:
+        found = ticketing.tallies(session, now=desk.now)
+        shown = [one.shown() for one in findings(session, desk.rows(Fault))]
+    known = found["overheat"]
+    assert (known.real, known.false, known.unknown, known.episodes, known.flapping) == (1, 1, 1, 3, 3)
+    assert [len(one["verdicts"]) for one in shown] == [1, 1, 0, 0]
+    assert shown[-1]["would"]["ticket"] == "reopen"
+
+
+def test_a_customer_and_an_agent_judge_at_once_and_the_agent_counts(desk: Desk) -> None:
+    for number in range(12):
+        rule = f"r{number}"
+        desk.rule(rule, stage="shadow" if number % 2 else "live")
+        desk.fires(rule)
+        fault = desk.rows(Fault)[-1].id
+        at_once(
+            partial(desk.do, ticketing.verdict, fault, "false_alarm", actor="customer:c-1"),
+            partial(desk.do, ticketing.verdict, fault, "real", actor="agent"),
+        )
+    assert [one.verdict for one in desk.rows(Fault)] == ["real"] * 12
+    assert len(desk.rows(Verdict)) == 24

@@ -85,6 +85,8 @@ PAGES = {
     "devices": "/devices",
     "device": "/devices/hp-camille",
     "sandbox": "/sandbox",
+    "rules": "/rules",
+    "rule": "/rules/compressor-overheat",
     "status": "/status",
     "customer-visit": "customer:2",
     "customer-told": "customer:4",

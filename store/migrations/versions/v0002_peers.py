@@ -6,7 +6,7 @@ from alembic import op
 from store.tables.base import UtcDateTime
 
 revision = "0002"
-down_revision = "0001"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

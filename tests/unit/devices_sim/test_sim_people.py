@@ -153,6 +153,7 @@ def test_a_visit_goes_its_way_and_mends_the_device(town: Town) -> None:
                 town.said[-1].rsplit("/", 1)[-1]
             ]
     assert [path for path, _ in steps] == ["v1/visits/5/en-route", "v1/visits/5/arrive", "v1/visits/5/complete"]
+    assert [body for _, body, _ in town.api.posts] == [None, None, {"closing_code": "fixed"}]
     minutes = [minute for _, minute in steps]
     assert [after - before for before, after in itertools.pairwise(minutes)] == [21, 31]
     assert town.repaired == ["hp-1"]

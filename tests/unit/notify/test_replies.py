@@ -34,6 +34,15 @@ KNOWN = {
         "un technicien, s'il vous plaît",
         "2 = un technicien",
     ],
+    ReplyIntent.FALSE_ALARM: [
+        "False alarm",
+        "It was a false alarm, thanks",
+        "Nothing wrong here!",
+        "C'était une fausse alerte.",
+        "Bonjour, fausse alarme, merci",
+        "Rien d'anormal ici",
+        "Il n'y avait pas de problème",
+    ],
     ReplyIntent.CALL_ME: ["3", "call me", "Call me back please", "rappelez-moi", "Merci de me rappeler", "3 = call me"],
     ReplyIntent.STOP: [
         "STOP",

@@ -195,3 +195,15 @@ def test_a_second_fault_wakes_a_ticket_whose_first_is_inhibited(desk: Desk) -> N
     desk.clears("no-power")
     desk.advance(seconds=1)
     assert fault(desk, "overheat").ticket_id == fault(desk, "pump-stuck").ticket_id
+
+
+def test_of_two_that_inhibit_each_other_one_speaks_when_a_third_is_gone(desk: Desk) -> None:
+    desk.rule("a", inhibits=[("b", None, "device")])
+    desk.rule("b", inhibits=[("a", None, "device")])
+    desk.rule("x", inhibits=[("a", None, "device")])
+    for name in ("x", "a", "b"):
+        desk.fires(name)
+    assert [ticket.rule for ticket in desk.tickets()] == ["x"]
+    desk.clears("x")
+    desk.advance(minutes=1)
+    assert [ticket.rule for ticket in desk.tickets()] == ["x", "a"]
