@@ -106,7 +106,7 @@ def _absent(rule: Rule, trial: Trial, tally: Tally) -> Iterator[str]:
             share = number(100 * blank / tally.points, "en")
             yield f"{name} was NULL on {blank} of {_samples(tally.points)} ({share} %), {_hint(name, rule)}"
         elif name in signals:
-            of = signals[name].of or signals[name].expr
+            of = ", ".join(signals[name].metrics) or signals[name].expr
             yield f"signal {name} ({signals[name].op} of {of}) never had a value: not enough readings in its window"
         elif name in trial.recording.kinds:
             within = _long(rule.join_within_ms)

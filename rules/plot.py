@@ -76,7 +76,7 @@ def metrics_of(rule: Rule, recording: Recording) -> list[str]:
     """The recorded numbers that a rule names, itself or through signals, in its own order."""
     texts = [text for text in (rule.when, rule.clear, *(signal.expr for signal in rule.signals)) if text]
     named = [column.name for text in texts for column in parse(text).root.find_all(exp.Column)]
-    named += [signal.of for signal in rule.signals if isinstance(signal.of, str)]
+    named += [metric for signal in rule.signals for metric in signal.metrics]
     numbers = {channel.metric for channel in recording.values if channel.kind is Kind.NUMBER}
     return [name for name in dict.fromkeys(named) if name in numbers]
 

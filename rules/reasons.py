@@ -221,9 +221,7 @@ class _Speaker:
         return str(title.get(self._language) or title.get("en") or name) if isinstance(title, Mapping) else str(title)
 
     def _of(self, signal: Signal) -> str:
-        several = signal.options.get("of") or ()
-        metrics = [signal.of or several] if signal.of or isinstance(several, str) else several
-        return ", ".join(map(self._titled, metrics))
+        return ", ".join(map(self._titled, signal.metrics))
 
     def _signal(self, node: exp.Expr) -> Signal | None:
         counted = self._row.counted(node)

@@ -62,8 +62,6 @@ def _rule(signal: Signal, recording: Recording) -> Rule:
     """A rule that never fires, sees every sample, and looks at the signal."""
     name = next(name for name in (f"score{number or ''}" for number in count()) if name not in recording.kinds)
     named = replace(signal, name=name)
-    if signal.op == "silence":
-        raise SourceError("silence grows between samples, and a sample ends it", cure="look at it with a back-test")
     return Rule(name="score", when=f"FALSE AND {name} IS NULL", missing=Missing.OK, signals=(named,))
 
 
@@ -85,8 +83,9 @@ class _Scribe:
 
     def take(self, scene: Scene, rows: Rows) -> None:
         """What one rule saw on one board: its points, and the board's rows."""
+        samples = np.flatnonzero(~scene.points.tick)
         values = scene.frame[self.name].fill_null(float("nan")).to_numpy()
-        self.seen.append((rows, scene.points.row, values))
+        self.seen.append((rows, scene.points.row[samples], values[samples]))
 
     def settle(self, rows: Rows) -> None:
         """The batch is over: put what was seen in the order of its rows."""

@@ -4,9 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from store.database import Database
 from store.tables import Base
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("prevenant", deadline=None)
+settings.load_profile("prevenant")
 
 
 @pytest.fixture

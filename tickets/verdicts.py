@@ -9,11 +9,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain.errors import NotFound, SourceError
-from domain.faults import Severity
+from domain.faults import Severity, TransitionState
 from domain.messages import MessageStage
 from domain.tickets import Effect
 from domain.verdicts import ClosingCode, Given, Judgement, VerdictSource, in_force
-from store import events, timeline
+from store import due, events, timeline
 from store.locking import locked
 from store.tables import Fault, Ticket, Verdict
 from tickets import inhibition
@@ -104,6 +104,10 @@ def _follow(session: Session, fault: Fault, said: Verdict, *, counts: bool, now:
     ticket = find_ticket(session, fault.ticket_id)
     detail = {**body, "rule": fault.rule, "code": said.code, "note": said.note}
     timeline.note(session, ticket.id, "verdict", at=now, actor=said.by, **detail)
+    if fault.verdict == Judgement.REAL and fault.state == TransitionState.FIRING and is_open(ticket):
+        # Taken for a false alarm before, it did not stand against the ticket's being healthy.
+        ticket.healthy_since = None
+        due.cancel(session, "healthy", ticket.id)
     if said.verdict != Judgement.FALSE_ALARM or not counts or not is_open(ticket):
         return []
     # A person who sees nothing wrong cannot see gas, and what is critical may not have begun.

@@ -320,15 +320,13 @@ class VisitMoveIn(BaseModel):
     note: str = ""
     verdict: Literal["real", "false_alarm"] | None = None
     closing_code: ClosingCode | None = Field(None, description="what was found; a verdict follows from it")
-    serviced: bool = False
-    """With `complete`: the device was serviced, so what wears counts anew."""
+    serviced: bool = Field(default=False, description="with complete: the device was serviced, what wears counts anew")
 
 
 class ServiceIn(BaseModel):
     """A device was serviced."""
 
-    at: AwareDatetime | None = None
-    """Default: now."""
+    at: AwareDatetime | None = Field(None, description="default: now")
 
 
 class ServiceOut(BaseModel):

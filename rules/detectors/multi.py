@@ -80,14 +80,14 @@ class MultiDetector:
     def _judge(self, m: Memory, learning: Flags) -> Floats:
         """(n,) height of the highest chart; counts the alarm's samples and learns from what is calm."""
         y = charts.statistics(m, learning)
-        height = charts.heights(m, y)
-        m.worst = height.argmax(1)
-        top: Floats = np.maximum(height.max(1), 0.0)
+        above = charts.reach(m)
+        m.height = (y - m.mean) / (above + charts.TINY)
+        top: Floats = np.maximum(charts.highest(m.height), 0.0)
         m.quiet = np.where(learning, LONG_AGO, np.where(top >= 1, 0, m.quiet + 1))
         m.alarmed = np.where(m.quiet <= charts.HOLD, m.alarmed + 1, 0)
         age = m.rows - max(self._first_fit, self.learning_rows // 3)
         rate = np.maximum(1.0 / (np.maximum(age, 0) + 1.0), charts.SLOW_GAIN)
-        charts.record(m, y, rate * (age >= 0) * (m.quiet > charts.HOLD), learning)
+        charts.record(m, y, above, rate * (age >= 0) * (m.quiet > charts.HOLD), learning)
         return top
 
     def contributions(self, slot: int) -> Floats:
@@ -95,10 +95,11 @@ class MultiDetector:
         m = self._memory.take(slice(slot, slot + 1))
         share: Floats = np.ones(self.metrics)
         if len(m) and m.rows[0] > self._first_fit:
-            fast = m.worst[0] in (0, 1)
+            worst = int(m.height[0].argmax())
+            fast = worst in (0, 1)
             z = (m.innovation / m.scale if fast else m.drift / m.drift_scale)[0]
             z = np.clip(z, -LARGEST, LARGEST)
-            share = z * z if m.worst[0] == 3 else np.maximum(z * (m.inverse[0] @ z), 0.0)
+            share = z * z if worst == 3 else np.maximum(z * (m.inverse[0] @ z), 0.0)
         if not share.sum() > 0:
             share = np.ones(self.metrics)
         share /= share.sum()

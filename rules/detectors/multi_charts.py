@@ -62,8 +62,9 @@ def meet(m: Memory, x: Floats) -> None:
     moved = step > 0
     new = (m.rows == 0)[:, None] | (moved & np.isinf(m.quantum))
     m.quantum = np.where(moved & (step < m.quantum) & (m.rows > 0)[:, None], step, m.quantum)
-    m.centre = np.where(new, x, m.centre)
-    m.level = np.where(new, x, m.level)
+    if new.any():
+        m.centre = np.where(new, x, m.centre)
+        m.level = np.where(new, x, m.level)
     m.last = x
 
 
@@ -132,7 +133,13 @@ def statistics(m: Memory, learning: Flags) -> Floats:
     fast = distance[:, 0]
     cap = np.where(learning, np.inf, m.mean[:, 0] + CLIP * np.sqrt(m.variance[:, 0]))
     m.spread = m.spread + SPREAD_GAIN * (np.minimum(fast, cap) - m.spread)
-    return np.stack([fast, m.spread, distance[:, 1], np.abs(drift).max(1)], axis=1)
+    return np.stack([fast, m.spread, distance[:, 1], highest(np.abs(drift))], axis=1)
+
+
+def highest(a: Floats) -> Floats:
+    """(n,) each row's maximum; transposed, because NumPy reduces many short rows slowly."""
+    top: Floats = np.ascontiguousarray(a.T).max(0)
+    return top
 
 
 def reach(m: Memory) -> Floats:
@@ -142,16 +149,9 @@ def reach(m: Memory) -> Floats:
     return above
 
 
-def heights(m: Memory, y: Floats) -> Floats:
-    """(n, CHARTS) how high each chart stands: 0 at the mean of its record, 1 at its limit."""
-    height: Floats = (y - m.mean) / (reach(m) + TINY)
-    return height
-
-
-def record(m: Memory, y: Floats, gain: Floats, learning: Flags) -> None:
-    """Each chart's mean, variance and peak, with gain (n,); after learning nothing above its limit is believed."""
-    limit = np.where(learning[:, None], np.inf, m.mean + reach(m))
-    off = np.minimum(y, limit) - m.mean
+def record(m: Memory, y: Floats, above: Floats, gain: Floats, learning: Flags) -> None:
+    """Each chart's mean, variance and peak, with gain (n,); after learning nothing `above` its limit is believed."""
+    off = np.minimum(y - m.mean, np.where(learning[:, None], np.inf, above))
     w = gain[:, None]
     m.peak = np.where(learning[:, None] & (w > 0), np.maximum(m.peak, y), m.peak)
     m.mean = m.mean + w * off

@@ -26,8 +26,6 @@ class Memory:
     """Samples since a chart last left its limit."""
     alarmed: Ints
     """Samples that the present alarm has lasted; 0 without one."""
-    worst: Ints
-    """The chart that stood highest at the last sample."""
     spread: Floats
     """Moving average of the fast distance."""
     mean: Floats
@@ -36,6 +34,8 @@ class Memory:
     """(n, CHARTS) and its variance."""
     peak: Floats
     """(n, CHARTS) the highest it stood while learning."""
+    height: Floats
+    """(n, CHARTS) how high each stood at the last sample: 0 at its mean, 1 at its limit."""
     centre: Floats
     """(n, d) where the channel sits while quiet."""
     level: Floats
@@ -68,7 +68,7 @@ class Memory:
         """Slots that have seen nothing."""
         channel, pair = (slots, metrics), (slots, metrics, metrics)
         shapes: dict[str, tuple[int, ...]] = {f.name: channel for f in fields(cls)} | dict.fromkeys(MATRICES, pair)
-        shapes |= dict.fromkeys(("mean", "variance", "peak"), (slots, CHARTS)) | {"spread": (slots,)}
+        shapes |= dict.fromkeys(("mean", "variance", "peak", "height"), (slots, CHARTS)) | {"spread": (slots,)}
         arrays: dict[str, Any] = {name: np.zeros(shape) for name, shape in shapes.items()}
         arrays |= {name: np.zeros(slots, np.int64) for name in COUNTERS}
         memory = cls(**arrays)
@@ -110,4 +110,4 @@ class Memory:
 
 
 MATRICES = ("covariance", "inverse")
-COUNTERS = ("rows", "quiet", "alarmed", "worst")
+COUNTERS = ("rows", "quiet", "alarmed")

@@ -16,8 +16,8 @@ from rules.detectors.table import SlotTable
 from rules.samples import Floats, Ints
 
 VERSION = 1
-SLOW = 1 - 2 ** (-1 / 2000)
-"""Gain of the slow mean and of all scales: half-life 2000 samples, plain averages until then."""
+SLOW = 1 - 2 ** (-1 / 4000)
+"""Gain of the slow mean and of all scales: half-life 4000 samples, plain averages until then."""
 SHORT = 1 - 2 ** (-1 / np.array([[3.0], [10.0], [40.0]]))
 JUMPS = 1 - 2 ** (-1 / 10)
 SETTLE, YOUNG = 76, 90

@@ -6,12 +6,15 @@ import pytest
 from sqlalchemy import select
 
 from app import pipeline
+from domain.clock import iso, to_ms
 from domain.faults import Severity, Transition, TransitionState
 from domain.messages import MessageState
+from domain.telemetry import Serviced
 from domain.tickets import OPEN_STATES
+from store.codec import decode
 from store.deliveries import on_to_the_next_channel, settle
-from store.tables import Fault, Message, SandboxMessage
-from tests.fakes.api_house import House
+from store.tables import ControlEntry, Fault, Message, SandboxMessage
+from tests.fakes.api_house import START, House
 from tests.fakes.api_story import Story
 
 
@@ -168,6 +171,34 @@ def test_a_visit_moves_once_however_often_it_is_told(story: Story) -> None:
     assert (illegal.status_code, "completed" in illegal.json()["legal"]) == (409, True)
     done = client.post("/v1/visits/1/complete", json={"outcome": "fixed", "note": "New sensor"}).json()
     assert (done["state"], done["note"]) == ("completed", "New sensor")
+
+
+def test_a_service_is_recorded_once_however_often_the_visit_is_told_to_be_over(story: Story) -> None:
+    client = story.house.client
+    for move in ("en-route", "arrive"):
+        client.post(f"/v1/visits/1/{move}")
+    for _ in range(2):
+        said = {"outcome": "fixed", "note": "New filter", "serviced": True}
+        assert client.post("/v1/visits/1/complete", json=said).json()["state"] == "completed"
+        story.house.clock.advance(minutes=1)
+    with story.house.database.read() as session:
+        entries = [decode(row.body)[0] for row in session.scalars(select(ControlEntry).order_by(ControlEntry.id))]
+    assert len([entry for entry in entries if isinstance(entry, Serviced)]) == 1
+
+
+def test_a_service_record_reaches_the_engines_unless_it_is_older_than_the_newest(house: House) -> None:
+    client = house.client
+    answer = client.post("/v1/devices/hp-1/service")
+    assert (answer.status_code, answer.json()) == (202, {"device_id": "hp-1", "last_service": iso(START)})
+    older = client.post("/v1/devices/hp-1/service", json={"at": iso(START - timedelta(days=3))})
+    assert older.json()["last_service"] == iso(START)
+    assert client.post("/v1/devices/hp-1/service", json={"at": iso(START + timedelta(days=3))}).status_code == 422
+    assert client.post("/v1/devices/hp-1/service", json={"at": "2026-03-02T09:00:00"}).status_code == 422
+    assert client.post("/v1/devices/nobody/service").status_code == 404
+    with house.database.read() as session:
+        (row,) = session.scalars(select(ControlEntry).order_by(ControlEntry.id.desc()).limit(1))
+        assert decode(row.body) == (Serviced("hp-1", to_ms(START)),)
+        assert row.device_id == "hp-1"
 
 
 def test_a_false_alarm_says_sorry(story: Story) -> None:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 DAY, WEEK, HOUR_MS = 24, 168, 3_600_000
-HALF = {name: 1 - 2 ** (-1 / life) for name, life in (("slow", 2000), ("jumps", 10), ("blocks", 30))}
+HALF = {name: 1 - 2 ** (-1 / life) for name, life in (("slow", 4000), ("jumps", 10), ("blocks", 30))}
 SHORT = [1 - 2 ** (-1 / life) for life in (3, 10, 40)]
 LEAST = math.exp(0.6)
 

@@ -187,7 +187,7 @@ def test_noise_alarms_less_than_once_in_a_thousand_samples() -> None:
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_labelled_recordings_score_what_the_documentation_says() -> None:
-    """docs/detection.md: 77.25 at the shipped threshold, 78 false rows on 30 series."""
+    """docs/detection.md: 78.7 at the shipped threshold, 80 false rows on 30 series."""
     tools, root = SHARED / "tools" / "detection" / "nab_score.py", SHARED / "data" / "detection" / "nab"
     require(tools.exists() and root.exists(), "labelled recordings beside the project")
     spec = importlib.util.spec_from_file_location("nab_score", tools)
@@ -206,5 +206,5 @@ def test_labelled_recordings_score_what_the_documentation_says() -> None:
             found[series[k].name][row] = np.nan_to_num(score)
     shipped = nab.at_threshold(series, found, ALARM)
     days = sum((one.ts[-1] - one.ts[0]).total_seconds() for one in series) / 86_400
-    assert shipped["score"] >= 76.25
+    assert shipped["score"] >= 77.72
     assert shipped["fp_rows"] / days <= 0.07

@@ -135,13 +135,14 @@ def test_what_is_no_duration(written: object) -> None:
 
 def test_the_example_in_the_checklist_loads() -> None:
     text = (ROOT / "docs" / "adding-a-rule.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    example, acting = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
     vocabulary = Vocabulary(
         metrics={"compressor_temp": Kind.NUMBER, "pressure": Kind.NUMBER}, attributes={"max_temp": Kind.NUMBER}
     )
-    (rule,) = rules_from(parse_documents(example), vocabulary)
+    (rule,) = rules_from(parse_documents(example + acting), vocabulary)
     assert (rule.name, rule.for_ms, rule.stage) == ("compressor-overheat", 300_000, Stage.SHADOW)
     assert [signal.name for signal in rule.signals] == ["pressure_slope"]
+    assert (rule.storm.devices, [one.rule for one in rule.inhibits], len(rule.active)) == (5, ["no-reading", None], 1)
 
 
 @pytest.mark.parametrize("folder", ["home_fleet", "pump_testbed"])

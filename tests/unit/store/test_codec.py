@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import ConfigError
-from domain.telemetry import DeviceChanged, LogEntry, RuleActivated, Sample, Tick, Uplink
+from domain.telemetry import DeviceChanged, LogEntry, PeerSummary, RuleActivated, Sample, Serviced, Tick, Uplink
 from store.codec import chunks, decode, encode
 
 values = st.floats(allow_nan=False) | st.booleans() | st.text(max_size=30)
@@ -16,7 +16,15 @@ samples = st.builds(
 uplinks = st.builds(
     Uplink, st.text(min_size=1, max_size=20), st.integers(0, 2**45), st.lists(samples, max_size=5).map(tuple)
 )
-entries = st.lists(uplinks | st.builds(Tick, st.integers(0, 2**45), st.text(max_size=5)), min_size=1, max_size=6)
+numbers = st.floats(allow_nan=False)
+summaries = st.builds(
+    PeerSummary,
+    *(st.text(max_size=20), st.text(max_size=20), st.integers(0, 2**45), st.integers(0, 2**20), numbers, numbers),
+    st.lists(numbers, max_size=6).map(tuple),
+)
+others = st.builds(Tick, st.integers(0, 2**45), st.text(max_size=5)) | summaries
+others |= st.builds(Serviced, st.text(min_size=1, max_size=20), st.integers(0, 2**45))
+entries = st.lists(uplinks | others, min_size=1, max_size=6)
 
 
 @settings(deadline=None)

@@ -309,3 +309,19 @@ def test_a_mute_in_the_middle_holds_the_playbook_still(desk: Desk) -> None:
     desk.do(unmute, "hp-1")
     desk.advance(hours=7)
     assert (desk.state, desk.stages()) == (TicketState.PENDING_CUSTOMER, [MessageStage.OPENING_AFTER_REMOTE_TRY])
+
+
+def test_a_false_alarm_that_was_real_after_all_takes_the_proof_of_health_back(desk: Desk) -> None:
+    from tickets.service import verdict
+
+    desk.playbook({"name": "patient", "healthy_for": "10m"})
+    desk.rule("patient-rule", family="cooling", playbook="patient")
+    desk.fires("patient-rule")
+    desk.fires()
+    overheat = desk.rows(Fault)[-1].id
+    desk.do(verdict, overheat, "false_alarm", actor="agent")
+    desk.clears("patient-rule")
+    assert desk.ticket.healthy_since == desk.now
+    desk.do(verdict, overheat, "real", actor="agent")
+    desk.advance(minutes=20)
+    assert (desk.ticket.healthy_since, desk.state) == (None, TicketState.PENDING_CUSTOMER)

@@ -5,8 +5,8 @@ from alembic import op
 
 from store.tables.base import UtcDateTime
 
-revision = "0002"
-down_revision = "0004"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 

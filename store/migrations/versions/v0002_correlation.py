@@ -8,7 +8,7 @@ from alembic import op
 
 from store.tables.base import UtcDateTime
 
-revision = "0005"
+revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None

@@ -1,6 +1,6 @@
 """Verdicts, samples frozen around a fault, what a shadow rule would have done, and the life of a rule.
 
-Revision ID: 0004
+Revision ID: 0003
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import op
 
 from store.tables.base import UtcDateTime
 
-revision = "0004"
-down_revision = "0005"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
