@@ -18,6 +18,7 @@ from tickets.lifecycle import close_when_due
 from tickets.mutes import mute, on_mute_end, unmute
 from tickets.playbooks import Playbook, parse_playbook
 from tickets.precision import Noise, Tally, noise, tallies
+from tickets.promotion import on_promoted
 from tickets.quiet import is_muting, look_again, muting_until
 from tickets.replies import on_reply
 from tickets.verdicts import judge_ticket, verdict
@@ -95,6 +96,7 @@ _HANDLERS: dict[str, Handler] = {
     "settle": lambda session, due, now: correlator.on_settled(session, int(due.ref), now=now),
     "firmware": _compare_firmwares,
     "surface": lambda session, due, now: on_quiet_end(session, int(due.ref), now=now),
+    "promoted": lambda session, due, now: on_promoted(session, due.ref, now=now),
     "unmute": lambda session, due, now: on_mute_end(session, due.ref, now=now),
 }
 DUE_KINDS = frozenset(_HANDLERS)

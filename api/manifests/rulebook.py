@@ -12,7 +12,7 @@ from domain.errors import IllegalTransition, NotFound
 from domain.faults import STAGE_MOVES, Stage
 from domain.telemetry import RuleActivated, RuleRetired
 from rules.model import Rule as Checked
-from store import control, events
+from store import control, due, events
 from store.tables import Inhibition, Rule, RuleVersion, StageMove
 
 ACTIVE = frozenset({Stage.LIVE, Stage.SHADOW, Stage.AGENTS_ONLY})
@@ -71,6 +71,8 @@ def newest(session: Session, row: Rule) -> RuleVersion:
 
 def _note_move(session: Session, row: Rule, *, was: Stage | None, actor: str, now: datetime) -> None:
     session.add(StageMove(rule=row.name, version=row.version, was=was, stage=row.stage, at=now, by=actor))
+    if was in ACTIVE and row.stage in ACTIVE:
+        due.schedule(session, "promoted", row.name, at=now)
 
 
 def _tell(session: Session, row: Rule, body: Mapping[str, Any], *, was_active: bool, now: datetime) -> None:
