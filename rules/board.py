@@ -7,8 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from rules.lanes import Carry, Lane, group_ends, group_starts, running_maximum
-from rules.samples import DTYPES, NEVER, Channel, Flags, Ints, Rows, gather
+from rules.lanes import Carry, Lane
+from rules.model import Kind
+from rules.samples import DTYPES, NEVER, Channel, Flags, Ints, Rows, gather, numbers, pick
+from rules.segments import group_ends, group_starts, running_maximum
 from rules.slots import SlotValues
 
 
@@ -37,6 +39,8 @@ class _Joined(NamedTuple):
     """A new reading in this row."""
     last: Ints
     """Row of the device's last reading at or before this row; -1 if it was before the board."""
+    full: bool
+    """Each row has a new reading."""
 
 
 @dataclass(slots=True)
@@ -94,6 +98,8 @@ class Board:
         carry = self.lane.carries.get(channel)
         if carry is None:
             return pl.repeat(None, len(points), dtype=DTYPES[channel.kind], eager=True)
+        if channel in self.joined and self.joined[channel].full and join_within >= 0 and not points.tick.any():
+            return pick(self.rows.values[channel], points.row)
         source, born = self.sources(channel, points), self.born(channel, points)
         here = source >= 0
         index = np.where(here, source + len(self.slots), points.group)
@@ -107,18 +113,22 @@ class Board:
         if not len(busy):
             return
         self.lane.heard.put(slots, self.heard[ends])
+        times = self.rows.ts[ends]
         for channel, joined in self.joined.items():
-            carry = self.lane.carries[channel]
-            last = joined.last[ends]
-            here = last >= 0
-            places, rows = slots[here], last[here]
+            carry, places, rows, ts = self.lane.carries[channel], slots, ends, times
+            if not joined.full:
+                last = joined.last[ends]
+                here = last >= 0
+                places, rows = slots[here], last[here]
+                ts = self.rows.ts[rows]
             if len(rows):
-                carry.ts.put(places, self.rows.ts[rows])
-                carry.values.put(places, self.rows.values[channel].gather(rows).to_numpy())
+                carry.ts.put(places, ts)
+                carry.values.put(places, numbers(self.rows.values[channel], rows))
 
     def _stacked(self, channel: Channel, carry: Carry) -> pl.Series:
         if channel not in self._columns:
-            seeds = pl.Series(carry.values.get(self.slots).tolist(), dtype=DTYPES[channel.kind])
+            known = carry.values.get(self.slots)
+            seeds = pl.Series(known.tolist() if channel.kind is Kind.STRING else known, dtype=DTYPES[channel.kind])
             if channel in self.rows.values:
                 seeds = pl.concat([seeds, self.rows.values[channel]])
             self._columns[channel] = seeds
@@ -128,9 +138,11 @@ class Board:
 def lay_out(lane: Lane, rows: Rows, *, extra: Ints) -> Board:
     """The board of `rows` as the lane admitted them; `extra` devices are on it even without a row."""
     rows, joined = _without_repeats(lane, rows)
-    slots = np.union1d(rows.slot, extra)
+    slots = rows.slot[group_starts(rows.slot)]
+    if len(extra):
+        slots = np.union1d(slots, extra)
     starts = np.searchsorted(rows.slot, slots)
-    ends = np.searchsorted(rows.slot, slots, side="right")
+    ends = group_ends(starts, len(rows))
     busy = np.flatnonzero(ends > starts)
     heard = running_maximum(rows.received, starts[busy], lane.heard.get(slots[busy])) if len(busy) else rows.received
     group = np.repeat(np.arange(len(slots)), ends - starts)
@@ -138,7 +150,10 @@ def lay_out(lane: Lane, rows: Rows, *, extra: Ints) -> Board:
 
 
 def _without_repeats(lane: Lane, rows: Rows) -> tuple[Rows, dict[Channel, _Joined]]:
-    joined = {channel: _join(lane, rows, channel) for channel in rows.values}
+    starts = group_starts(rows.slot)
+    joined = {channel: _join(lane, rows, channel, starts) for channel in rows.values}
+    if any(one.full for one in joined.values()):
+        return rows, joined
     anything = np.zeros(len(rows), dtype=np.bool_)
     for one in joined.values():
         anything |= one.fresh
@@ -147,29 +162,36 @@ def _without_repeats(lane: Lane, rows: Rows) -> tuple[Rows, dict[Channel, _Joine
     kept = np.flatnonzero(anything)
     place = np.cumsum(anything) - 1
     return rows.take(kept), {
-        channel: _Joined(one.fresh[kept], np.where(one.last[kept] >= 0, place[one.last[kept]], -1))
+        channel: _joined(one.fresh[kept], np.where(one.last[kept] >= 0, place[one.last[kept]], -1))
         for channel, one in joined.items()
     }
 
 
-def _join(lane: Lane, rows: Rows, channel: Channel) -> _Joined:
+def _join(lane: Lane, rows: Rows, channel: Channel, starts: Ints) -> _Joined:
     """Find each row's last reading; the same event time again is no new reading, whatever its value."""
     carry = lane.carries.setdefault(channel, Carry(channel.kind, values=SlotValues(channel.kind)))
-    starts = group_starts(rows.slot)
-    held = rows.values[channel].is_not_null().to_numpy()
-    if not len(held):
-        return _Joined(held, np.empty(0, dtype=np.int64))
-    first = np.repeat(starts, group_ends(starts, len(held)) - starts)
+    column, total = rows.values[channel], len(rows)
+    seeds = carry.ts.get(rows.slot[starts])
+    if total and not column.null_count():
+        previous = np.empty_like(rows.ts)
+        previous[1:], previous[starts] = rows.ts[:-1], seeds
+        fresh = previous != rows.ts
+        if fresh.all():
+            return _Joined(fresh, np.arange(total), full=True)
+    held = column.is_not_null().to_numpy()
+    if not total:
+        return _Joined(held, np.empty(0, dtype=np.int64), full=False)
+    size = group_ends(starts, total) - starts
+    first = np.repeat(starts, size)
     last = _last_true(held, first)
     before = np.empty_like(last)
-    before[0], before[1:] = -1, last[:-1]
-    before[starts] = -1
-    seeds = carry.ts.get(rows.slot[starts])[np.searchsorted(starts, first)] if len(starts) else first
-    previous = np.where(before >= 0, rows.ts[before], seeds)
-    fresh = held & (previous != rows.ts)
-    if np.array_equal(fresh, held):
-        return _Joined(held, last)
-    return _Joined(fresh, _last_true(fresh, first))
+    before[1:], before[starts] = last[:-1], -1
+    fresh = held & (np.where(before >= 0, rows.ts[before], np.repeat(seeds, size)) != rows.ts)
+    return _joined(fresh, last if np.array_equal(fresh, held) else _last_true(fresh, first))
+
+
+def _joined(fresh: Flags, last: Ints) -> _Joined:
+    return _Joined(fresh, last, full=bool(len(fresh)) and bool(fresh.all()))
 
 
 def _last_true(flags: Flags, first: Ints) -> Ints:

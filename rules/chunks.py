@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from rules.lanes import group_starts, running_maximum
 from rules.readings import Recording
 from rules.samples import NEVER, Batch, Channel, Ints, Rows, empty_rows, gather, without_empty
+from rules.segments import group_starts, running_maximum
 from rules.ticks import STEP_MS
 
 
@@ -21,6 +21,8 @@ class _Order(NamedTuple):
     """Of each sample."""
     head: Ints
     """Of each sample, its first row in the file."""
+    plain: bool
+    """Each row is a sample, in the order of the file."""
 
 
 def batches(
@@ -53,13 +55,16 @@ def _order(recording: Recording) -> _Order:
     size = len(recording)
     fresh = np.ones(size, dtype=np.bool_)
     fresh[1:] = (device[1:] != device[:-1]) | (explicit[1:] != explicit[:-1]) | (received[1:] != received[:-1])
-    message = np.cumsum(fresh) - 1
     row = np.arange(size)
+    if fresh.all():
+        return _Order(row, row, row, row, plain=True)
+    message = np.cumsum(fresh) - 1
     if size and (np.diff(ts)[~fresh[1:]] < 0).any():
         row = np.lexsort((row, ts, message))
     begins = np.ones(size, dtype=np.bool_)
     begins[1:] = (message[row][1:] != message[row][:-1]) | (np.diff(ts[row]) != 0)
-    return _Order(row, np.cumsum(begins) - 1, message[row][begins], row[begins])
+    plain = bool(begins.all()) and bool((row[1:] > row[:-1]).all())
+    return _Order(row, np.cumsum(begins) - 1, message[row][begins], row[begins], plain)
 
 
 def _side_by_side(order: _Order, bound: Ints) -> _Order:
@@ -72,11 +77,13 @@ def _side_by_side(order: _Order, bound: Ints) -> _Order:
     message = order.message[place]
     fresh = np.ones(len(message), dtype=np.bool_)
     fresh[1:] = message[1:] != message[:-1]
-    return _Order(order.row[row], sample[row], np.cumsum(fresh) - 1, order.head[place])
+    return _Order(order.row[row], sample[row], np.cumsum(fresh) - 1, order.head[place], plain=False)
 
 
 def _bounds(recording: Recording) -> Ints:
     """Per row the running maximum of its device's receive times: ticks before that come before the row."""
+    if (recording.received[1:] >= recording.received[:-1]).all():
+        return recording.received
     order = np.argsort(recording.device, kind="stable")
     starts = group_starts(recording.device[order])
     found = np.empty_like(recording.received)
@@ -97,7 +104,12 @@ def _rows(recording: Recording, order: _Order, samples: range, *, slots: Ints, b
     first, last = np.searchsorted(order.sample, [start, end])
     row, sample = order.row[first:last], order.sample[first:last] - start
     head = order.head[start:end]
-    values = {channel: _cells(recording, channel, row, sample, len(samples)) for channel in recording.values}
+    if order.plain and not recording.places:
+        values: dict[Channel, pl.Series | None] = {
+            channel: column.slice(start, end - start) for channel, column in recording.values.items()
+        }
+    else:
+        values = {channel: _cells(recording, channel, row, sample, len(samples)) for channel in recording.values}
     made = Rows(
         slots[recording.device[head]],
         recording.ts[head],

@@ -61,7 +61,7 @@ def activate(state: State, rule: Rule) -> list[Transition]:
     track.detectors[rule.name] = detector
     _drop_empty(state)
     detector.settle_kinds({**state.devices.kinds, **state.kinds})
-    track.past.reach(program, detector.kinds)
+    track.past.reach(program, detector.kinds, track.lane.evaluated)
     return ended
 
 
@@ -126,7 +126,6 @@ def _change(state: State, entry: DeviceChanged) -> Iterator[Transition]:
         settle_kinds(state, name)
     for track in state.tracks.values():
         for detector in track.detectors.values():
-            detector.ask_again(slot)
             if not detector.applies_to(state.devices, slot):
                 yield from _end(state, track, detector, slot, EndReason.NOT_APPLICABLE)
 
@@ -145,9 +144,8 @@ def service_time(written: Value | None) -> int | None:
 
 def _serviced(state: State, slot: int, at: int) -> None:
     """A record that is older than the last one changes nothing."""
-    device = state.devices.device(slot)
-    if at > device.serviced:
-        device.serviced = at
+    if at > state.devices.serviced.one(slot):
+        state.devices.serviced.put_one(slot, at)
         for track in state.tracks.values():
             track.past.beyond.learned.serviced(slot, at)
 

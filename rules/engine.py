@@ -13,14 +13,15 @@ from domain.faults import Transition
 from domain.telemetry import LogEntry, Tick, Uplink
 from rules.board import lay_out
 from rules.control import take
-from rules.detector import Found
 from rules.hearing import Hearing
-from rules.lanes import group_starts
+from rules.judging import judge
 from rules.readout import Readout
-from rules.samples import NEVER, Batch, Ints, RowBuilder, Rows, empty_rows
-from rules.screening import Verdict, screen
+from rules.samples import NEVER, Batch, Ints, RowBuilder, Rows, by_device, empty_rows
+from rules.screening import screen
+from rules.segments import group_starts
 from rules.snapshot import dump, load
 from rules.state import State, Track, settle_kinds
+from rules.telling import Found, evidence_of, tell
 from rules.warming import cold, look_back
 
 __all__ = ["State", "cold", "dump", "flush", "load", "new_state", "observe", "observe_batch", "warm"]
@@ -63,10 +64,11 @@ def observe_batch(state: State, batch: Batch) -> list[Transition]:
         if channel.metric not in state.kinds:
             state.kinds[channel.metric] = channel.kind
             settle_kinds(state, channel.metric)
-    reach = _reach(state, batch)
+    rows = by_device(batch.rows)
+    reach = _reach(state, rows, batch.until)
     found: list[Found] = []
     for track in state.tracks.values():
-        wanted = track.wanted(batch.rows)
+        wanted = track.wanted(rows)
         hearing = track.past.ears.listen(wanted)
         found += _observe_track(state, track, batch, reach, track.lane.admit(wanted), hearing=hearing)
     state.ticked.put(reach.slots, reach.until - 1)
@@ -107,23 +109,21 @@ class Reach(NamedTuple):
         return self.ticked[place], np.where(known, self.until[place], NEVER)
 
 
-def _reach(state: State, batch: Batch) -> Reach:
-    rows = batch.rows
-    order = np.argsort(rows.slot, kind="stable")
-    starts = group_starts(rows.slot[order])
-    slots, bound = rows.slot[order][starts], rows.bound[order]
+def _reach(state: State, rows: Rows, until_all: int | None) -> Reach:
+    starts = group_starts(rows.slot)
+    slots, bound = rows.slot[starts], rows.bound
     first, until = bound[starts], np.maximum.reduceat(bound, starts) if len(starts) else bound
     ticked = state.ticked.get(slots)
     # A device is there for ticks from its first sample on, or from its registration if that is earlier.
     ticked = np.where(ticked == NEVER, first - 1, np.minimum(ticked, first - 1))
-    if batch.until is None:
+    if until_all is None:
         return Reach(slots, ticked, np.maximum(until, ticked + 1))
     state.ticked.put(slots, ticked)
-    everyone = np.array(state.devices.live(), dtype=np.int64)
+    everyone = state.devices.live()
     ticked = state.ticked.get(everyone)
     counting = ticked > NEVER
     everyone, ticked = everyone[counting], ticked[counting]
-    return Reach(everyone, ticked, np.maximum(batch.until, ticked + 1))
+    return Reach(everyone, ticked, np.maximum(until_all, ticked + 1))
 
 
 def _observe_track(
@@ -136,25 +136,35 @@ def _observe_track(
         return []
     readout = Readout(board, state.devices, track.past, state.coverage, hearing)
     ticked, until = reach.of(board.slots)
-    found: list[Found] = []
-    verdicts = _screen(track, readout)
+    found = _judge(track, readout)
     for name, detector in track.detectors.items():
-        found += detector.observe(readout, batch, ticked=ticked, until=until, verdict=verdicts.get(name))
+        if name not in found:
+            found[name] = detector.observe(readout, batch, ticked=ticked, until=until)
     readout.settle()
     board.settle()
-    return found
+    return [one for name in track.detectors for one in found[name]]
 
 
-def _screen(track: Track, readout: Readout) -> dict[str, Verdict]:
-    """Judge the rules without signals all at once, but for those of which somebody wants to know more."""
-    shared = {
-        name: detector.shared
+def _judge(track: Track, readout: Readout) -> dict[str, list[Found]]:
+    """The rules that look at samples alone, all at once, but for those of which somebody wants to know more."""
+    together = {
+        name: detector
         for name, detector in track.detectors.items()
-        if detector.shared is not None and detector.tally is None
+        if detector.shared is not None and detector.tally is None and detector.watch is None
     }
-    if not shared:
-        return {}
-    return dict(zip(shared, screen(readout, list(shared.values())), strict=True))
+    found: dict[str, list[Found]] = {name: [] for name in together}
+    if not together or not len(readout.board.rows):
+        return found
+    screening = screen(readout, {name: (one.shared, one.seen(readout)) for name, one in together.items() if one.shared})
+    steps = dict(zip(together, judge(screening, list(together.values()), readout), strict=True))
+    taken = {name: mine for name, mine in steps.items() if mine}
+    evidence = evidence_of(screening, taken)
+    rows = readout.board.rows
+    for name, mine in taken.items():
+        at = np.array([one.point for one in mine], dtype=np.int64)
+        arrivals = zip(rows.entry[at].tolist(), rows.received[at].tolist(), strict=True)
+        found[name] = tell(together[name].rule, mine, arrivals, evidence[name], readout.devices)
+    return found
 
 
 def _batch(state: State, entries: Sequence[Uplink | Tick]) -> Batch:

@@ -1,12 +1,12 @@
 """Lanes: rules that wait equally long for samples out of order share one order of samples and their last values."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from rules.model import Kind
-from rules.samples import NEVER, Channel, Ints, Rows, concat
+from rules.samples import NEVER, Channel, Rows, concat, empty_rows
+from rules.segments import bound, group_ends, group_starts, running_maximum
 from rules.slots import SlotInts, SlotValues
 
 
@@ -34,36 +34,11 @@ class Lane:
     late: int = 0
 
     def admit(self, rows: Rows) -> Rows:
-        """Turn away late samples and keep those that must wait; the others by device, in the order of evaluation."""
-        if self.lateness == 0:
-            return self._admit_at_once(rows)
-        waiting = self.waiting
-        both = concat([waiting, rows]) if waiting is not None else rows
-        fresh_from = len(waiting) if waiting is not None else 0
-        order = np.argsort(both.slot, kind="stable")
-        released, kept, bounds, entries = [], [], [], []
-        for places in _groups(both.slot, order):
-            slot = int(both.slot[places[0]])
-            old = int(np.searchsorted(places, fresh_from))
-            if old == len(places):
-                kept.append(places)
-                continue
-            when = self._releases(slot, both.ts[places], old)
-            self.late += int(np.count_nonzero(when == _LATE))
-            out = np.flatnonzero(when >= 0)
-            out = out[np.lexsort((out, both.ts[places[out]], when[out]))]
-            arrival = places[when[out]]
-            released.append(places[out])
-            bounds.append(both.bound[arrival])
-            entries.append(both.entry[arrival])
-            kept.append(places[when == _WAITING])
-            if len(out):
-                self.evaluated.put_one(slot, int(both.ts[places[out[-1]]]))
-        self._keep(both, kept)
-        if not released:
-            return rows.take(np.empty(0, dtype=np.int64))
-        taken = both.take(np.concatenate(released))
-        return taken.released(bound=np.concatenate(bounds), entry=np.concatenate(entries))
+        """Turn away late samples and keep those that must wait; the others in the order of evaluation.
+
+        Rows come by device and of each device in order of arrival, and so they go.
+        """
+        return self._admit_at_once(rows) if self.lateness == 0 else self._admit_in_time(rows)
 
     def flush(self) -> Rows | None:
         """At the end of a recording, what still waits, by device and in order; None if nothing does."""
@@ -79,75 +54,63 @@ class Lane:
         for carry in self.carries.values():
             carry.ts.put_one(slot, NEVER)
         if self.waiting is not None:
-            self._keep(self.waiting, [np.flatnonzero(self.waiting.slot != slot)])
+            self._wait([self.waiting.take(np.flatnonzero(self.waiting.slot != slot))])
 
     def _admit_at_once(self, rows: Rows) -> Rows:
-        order = np.argsort(rows.slot, kind="stable")
-        ranked = rows if np.array_equal(order, np.arange(len(order))) else rows.take(order)
-        ts, starts = ranked.ts, group_starts(ranked.slot)
+        ts, starts = rows.ts, group_starts(rows.slot)
         if not len(starts):
-            return ranked
-        heads = self.evaluated.get(ranked.slot[starts])
+            return rows
+        heads = self.evaluated.get(rows.slot[starts])
         tops = running_maximum(ts, starts, heads)
-        self.evaluated.put(ranked.slot[starts], tops[group_ends(starts, len(ts)) - 1])
+        self.evaluated.put(rows.slot[starts], tops[group_ends(starts, len(ts)) - 1])
         late = ts < tops
         if not late.any():
-            return ranked
+            return rows
         self.late += int(np.count_nonzero(late))
-        return ranked.take(np.flatnonzero(~late))
+        return rows.take(np.flatnonzero(~late))
 
-    def _releases(self, slot: int, ts: Ints, old: int) -> Ints:
-        """For each sample of one device, the arrival that lets it go, or _LATE, or _WAITING; the first `old` waited.
-
-        A sample goes with the first arrival that lifts the device's newest event time to `lateness` past it. What is
+    def _admit_in_time(self, rows: Rows) -> Rows:
+        """A sample goes with the first arrival that lifts the device's newest event time to `lateness` past it. What is
         late raises nothing, so the last evaluated time is the maximum over all that would have gone by then.
         """
-        horizon = np.maximum.accumulate(np.maximum(ts, self.newest.one(slot)))
-        horizon[:old] = NEVER
-        self.newest.put_one(slot, int(horizon[-1]))
-        release = np.maximum(np.searchsorted(horizon - self.lateness, ts), np.arange(len(ts)))
-        top = np.full(len(ts) + 1, self.evaluated.one(slot))
-        np.maximum.at(top, np.minimum(release, len(ts)), np.where(release < len(ts), ts, NEVER))
-        done = np.maximum.accumulate(top)
-        before = np.concatenate([[self.evaluated.one(slot)], done[: len(ts) - 1]])
-        late = ts < before
-        late[:old] = False
-        found: Ints = np.where(late, _LATE, np.where(release < len(ts), release, _WAITING))
-        return found
+        waited, asleep = self._awake(rows)
+        both = concat([waited, rows])
+        order = np.argsort(both.slot, kind="stable")  # what waited was here before
+        both = both.take(order)
+        ts, place = both.ts, np.arange(len(both))
+        starts = group_starts(both.slot)
+        ends = group_ends(starts, len(both))
+        slots, first, end = both.slot[starts], *(np.repeat(each, ends - starts) for each in (starts, ends))
+        arrived = order >= len(waited)
+        horizon = running_maximum(np.where(arrived, ts, NEVER), starts, np.full(len(starts), NEVER))
+        newest = self.newest.get(slots)
+        reached = np.where(horizon > NEVER, np.maximum(horizon, np.repeat(newest, ends - starts)), NEVER)
+        self.newest.put(slots, np.maximum(newest, horizon[ends - 1]))
+        release = np.maximum(bound(reached - self.lateness, first, end, ts), place)
+        goes = release < end
+        evaluated = self.evaluated.get(slots)
+        raised = np.full(len(both), NEVER)
+        np.maximum.at(raised, release[goes], ts[goes])
+        done = running_maximum(raised, starts, evaluated)
+        before = np.empty_like(done)
+        before[1:], before[starts] = done[:-1], evaluated
+        late = arrived & (ts < before)
+        self.late += int(np.count_nonzero(late))
+        out = np.flatnonzero(goes & ~late)
+        out = out[np.lexsort((out, ts[out], release[out], both.slot[out]))]
+        self._wait([asleep, both.take(np.flatnonzero(~goes & ~late))])
+        last = group_ends(group_starts(both.slot[out]), len(out)) - 1
+        self.evaluated.put(both.slot[out[last]], ts[out[last]])
+        arrival = release[out]
+        return both.take(out).released(bound=both.bound[arrival], entry=both.entry[arrival])
 
-    def _keep(self, rows: Rows, kept: list[Ints]) -> None:
-        places = np.sort(np.concatenate(kept)) if kept else np.empty(0, dtype=np.int64)
-        self.waiting = rows.take(places) if len(places) else None
+    def _awake(self, rows: Rows) -> tuple[Rows, Rows]:
+        """What waits, of devices that have new rows and of the others."""
+        if self.waiting is None:
+            return empty_rows(), empty_rows()
+        mine = np.isin(self.waiting.slot, rows.slot)
+        return self.waiting.take(np.flatnonzero(mine)), self.waiting.take(np.flatnonzero(~mine))
 
-
-_LATE, _WAITING = -1, -2
-
-
-def group_starts(slot: Ints) -> Ints:
-    """Where each device's rows begin, in rows ordered by device."""
-    if not len(slot):
-        return np.empty(0, dtype=np.int64)
-    return np.concatenate([[0], np.flatnonzero(slot[1:] != slot[:-1]) + 1])
-
-
-def group_ends(starts: Ints, total: int) -> Ints:
-    """Where each device's rows end (exclusive)."""
-    return np.append(starts[1:], total) if len(starts) else starts
-
-
-def running_maximum(values: Ints, starts: Ints, heads: Ints) -> Ints:
-    """Per group the largest so far, `heads` counting as a value before the first."""
-    tops = values.copy()
-    tops[starts] = np.maximum(tops[starts], heads)
-    falls = np.flatnonzero(tops[1:] < tops[:-1]) + 1
-    ends = group_ends(starts, len(values))
-    for group in np.unique(np.searchsorted(starts, falls, side="right") - 1):
-        part = slice(starts[group], ends[group])
-        tops[part] = np.maximum.accumulate(tops[part])
-    return tops
-
-
-def _groups(slot: Ints, order: Ints) -> Iterator[Ints]:
-    starts = group_starts(slot[order])
-    for start, end in zip(starts, group_ends(starts, len(order)), strict=True):
-        yield order[start:end]
+    def _wait(self, parts: list[Rows]) -> None:
+        waiting = concat(parts)
+        self.waiting = waiting if len(waiting) else None

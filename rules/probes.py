@@ -48,8 +48,6 @@ class Probe:
 
     def take(self, scene: Scene) -> None:
         """Count one board's points."""
-        if scene.frame is None:
-            return
         found = codes(scene.frame, self.truth)
         for truth in self.counts:
             self.counts[truth] += int(scene.run[found == truth].sum())

@@ -59,7 +59,11 @@ class Recording:
 def read_readings(path: Path, layout: Layout | None = None) -> Recording:
     """SourceError for a file that cannot be read as readings."""
     layout = layout or Layout()
-    table = read_table(path, delimiter=layout.delimiter)
+    return recording_of(read_table(path, delimiter=layout.delimiter), layout, path=path)
+
+
+def recording_of(table: pl.DataFrame, layout: Layout, *, path: Path) -> Recording:
+    """A table's rows; `path` is what errors name."""
     if layout.time_column not in table.columns:
         raise SourceError(
             f"no column {layout.time_column!r}", cure=f"it has {', '.join(table.columns)}", file=str(path)

@@ -11,12 +11,15 @@ from rules.devices import Devices
 from rules.hearing import Ears, Hearing
 from rules.model import Kind, Signal
 from rules.program import Program
-from rules.samples import DTYPES, NEVER, Channel, Floats, Ints
+from rules.samples import DTYPES, NEVER, Channel, Flags, Floats, Ints
+from rules.segments import bound
 from rules.signals import ewma, folds, forecast, ranks
 from rules.signals.beyond import OPS as BEYOND
 from rules.signals.beyond import Beyond, View
-from rules.signals.history import History, Readings, Window, bound, keep, readings_on, up_to, window
+from rules.signals.blocks import Blocks
+from rules.signals.history import History, Readings, Window, readings_on, up_to, window
 from rules.signals.silence import Coverage
+from rules.slots import SlotInts
 
 SLACK_MS = 600_000
 """How far a device's clock may be ahead of ticks and their windows still be whole."""
@@ -31,26 +34,26 @@ class Past:
     ears: Ears = field(default_factory=Ears)
     beyond: Beyond = field(default_factory=Beyond)
 
-    def reach(self, program: Program, kinds: Mapping[str, Kind]) -> None:
-        """Remember as much as the program's signals look back on."""
+    def reach(self, program: Program, kinds: Mapping[str, Kind], evaluated: SlotInts) -> None:
+        """Remember as much as the program's signals look back on, from each device's last evaluated sample on."""
         self.ears.listen_for([signal.of for signal in program.signals.values() if signal.op == "silence"])
         for signal in program.signals.values():
             self.beyond.reach(signal, kinds, program.rule.join_within_ms)
             if signal.op == "silence" or signal.op in BEYOND or signal.of is None:
                 continue
             channel = Channel(signal.of, kinds[signal.of])
-            history = self.histories.setdefault(channel, History())
+            history = self.histories.setdefault(channel, History(blocks=Blocks(valued=channel.kind is Kind.NUMBER)))
             if signal.op == "ewma" and signal.half_life_ms is not None:
                 self.averages.setdefault((channel, signal.half_life_ms), ewma.Averages())
             elif signal.over_ms is not None:
                 back = 2 * signal.over_ms if signal.op == "delta" else signal.over_ms
-                history.horizon = max(history.horizon, back + (SLACK_MS if program.ticks else 0))
+                history.reach(back + (SLACK_MS if program.ticks else 0), evaluated)
 
     def forget(self, slot: int) -> None:
         for history in self.histories.values():
-            history.kept.pop(slot, None)
+            history.blocks.forget(slot)
         for averages in self.averages.values():
-            averages.last.pop(slot, None)
+            averages.forget(slot)
         self.ears.forget(slot)
         self.beyond.forget(slot)
 
@@ -65,11 +68,34 @@ class Readout:
     coverage: Coverage
     hearing: Hearing
     _readings: dict[Channel, Readings] = field(default_factory=dict)
-    _averages: dict[tuple[Channel, int], Floats] = field(default_factory=dict)
+    _averages: dict[tuple[Channel, int], ewma.Course] = field(default_factory=dict)
+    _fresh: dict[frozenset[Channel], Flags] = field(default_factory=dict)
+    _every: Flags | None = None
     _beyond: View = field(init=False)
 
     def __post_init__(self) -> None:
         self._beyond = View(self.board, self.devices, self.past.beyond)
+
+    @property
+    def every(self) -> Flags:
+        """All rows of the board. Like all that is handed out here: not to be written to."""
+        if self._every is None:
+            self._every = np.ones(len(self.board.rows), dtype=np.bool_)
+        return self._every
+
+    def fresh(self, channels: frozenset[Channel]) -> Flags:
+        """Rows with a new reading of any of the channels."""
+        if channels not in self._fresh:
+            full = any((joined := self.board.joined.get(channel)) and joined.full for channel in channels)
+            self._fresh[channels] = self.every if full else self.board.fresh(channels)
+        return self._fresh[channels]
+
+    def column(self, name: str, kind: Kind, join_within: int) -> pl.Series:
+        """`value` at all rows."""
+        joined = self.board.joined.get(Channel(name, kind))
+        if joined is not None and joined.full and join_within >= 0:
+            return self.board.rows.values[Channel(name, kind)]
+        return self.value(name, kind, self.board.samples(np.arange(len(self.board.rows))), join_within)
 
     def plain(self, program: Program, kinds: Mapping[str, Kind], points: Points) -> dict[str, pl.Series]:
         """Metrics and attributes, by name."""
@@ -85,7 +111,7 @@ class Readout:
         readings = self._readings_of(channel)
         end = up_to(self.board, points, readings)
         if signal.op == "ewma" and signal.half_life_ms is not None:
-            return self._ewma(channel, signal.half_life_ms, readings, end, points)
+            return self._average(channel, signal.half_life_ms).at(points, end, readings)
         over = signal.over_ms or 0
         seen = window(points, readings, end, over)
         if signal.op not in ("delta", "zscore", "time_to"):
@@ -95,20 +121,17 @@ class Readout:
             return forecast.time_to(signal, readings, seen, points, now)
         if signal.op == "delta":
             return _delta(readings, points, end, over, now)
-        fresh = self._fresh(channel, points)
+        fresh = self._brought(channel, points)
         return ranks.zscore(readings.value, Window(seen.start, np.maximum(seen.end - fresh, seen.start)), now)
 
     def settle(self) -> None:
         """Carry what was remembered on to the next batch; nothing may be read afterwards."""
         self.hearing.settle()
         self._beyond.settle()
-        for channel, history in self.past.histories.items():
-            readings = self._readings_of(channel)
-            for (of, half_life), averages in self.past.averages.items():
-                if of == channel:
-                    self._average(channel, half_life)
-                    averages.settle(self.board, readings, self._averages[channel, half_life])
-            keep(self.board, readings, history)
+        for channel in self.past.histories:
+            self._readings_of(channel)
+        for channel, half_life in self.past.averages:
+            self._average(channel, half_life)
 
     def value(self, name: str, kind: Kind, points: Points, join_within: int) -> pl.Series:
         """A metric's last value at each point, or else the attribute in force."""
@@ -129,7 +152,7 @@ class Readout:
             self._readings[channel] = readings_on(self.board, channel, history)
         return self._readings[channel]
 
-    def _fresh(self, channel: Channel, points: Points) -> Ints:
+    def _brought(self, channel: Channel, points: Points) -> Ints:
         """1 where the point is a sample that holds a new reading of the channel."""
         joined = self.board.joined.get(channel)
         if joined is None or not len(self.board.rows):
@@ -137,25 +160,16 @@ class Readout:
         fresh: Ints = (~points.tick & joined.fresh[points.row]).astype(np.int64)
         return fresh
 
-    def _average(self, channel: Channel, half_life: int) -> Floats:
+    def _average(self, channel: Channel, half_life: int) -> ewma.Course:
         key = (channel, half_life)
         if key not in self._averages:
-            self._averages[key] = self.past.averages[key].along(self.board, self._readings_of(channel), half_life)
+            self._averages[key] = self.past.averages[key].follow(self.board, self._readings_of(channel), half_life)
         return self._averages[key]
-
-    def _ewma(self, channel: Channel, half_life: int, readings: Readings, end: Ints, points: Points) -> Floats:
-        along = self._average(channel, half_life)
-        fresh_from = (readings.first + readings.old)[points.group]
-        seeds = self.past.averages[channel, half_life].seeds(self.board)[points.group]
-        if not len(along):
-            return seeds
-        found: Floats = np.where(end > fresh_from, along[end - 1], seeds)
-        return found
 
     def _silence(self, signal: Signal, points: Points) -> Floats:
         heard = self.hearing.at(signal.of, self.board, points)
-        registered = [self.devices.device(slot).registered_at or NEVER for slot in self.board.slots.tolist()]
-        begin = np.where(heard > NEVER, heard, np.array(registered, dtype=np.int64)[points.group])
+        registered = self.devices.registered_at.get(self.board.slots)[points.group]
+        begin = np.where(heard > NEVER, heard, np.where(registered, registered, NEVER))
         if len(self.board.rows):
             now = np.where(points.tick, points.time, self.board.rows.received[points.row])
         else:
@@ -182,8 +196,7 @@ def _folded(signal: Signal, readings: Readings, seen: Window) -> Floats:
         case "median":
             return ranks.median(readings.value, seen)
         case "slope":
-            value = folds.without_resets(readings) if signal.counter else readings.value
-            return folds.slope(readings.ts, value, seen) * signal.per_ms
+            return folds.slope(readings.ts, readings.value, seen, counter=signal.counter) * signal.per_ms
     raise LookupError(f"no signal {signal.op!r}")
 
 

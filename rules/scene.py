@@ -14,7 +14,6 @@ from rules.model import Kind, Missing
 from rules.program import Conditions, Program
 from rules.readout import Readout
 from rules.samples import Batch, Flags, Ints
-from rules.screening import Verdict
 from rules.signals import logic
 from rules.thinning import GROWING, Thinner
 from rules.truth import codes, frame_of, null_where_nan
@@ -32,8 +31,8 @@ class Scene:
     slot: Ints
     when: Ints
     clear: Ints
-    frame: pl.DataFrame | None = None
-    """The columns behind it; None for a rule that was judged together with others."""
+    frame: pl.DataFrame
+    """The columns behind it."""
 
 
 class Viewer:
@@ -84,15 +83,6 @@ class Viewer:
         clear = when if self.conditions.clear is None else codes(frame, self.conditions.clear)
         return Scene(points, mark, run, readout.board.slots[points.group], when, clear, frame)
 
-    def judged(self, readout: Readout, seen: Flags, verdict: Verdict) -> Scene:
-        """The samples that the rule sees, with what is known of them already."""
-        rows = np.flatnonzero(seen)
-        points = readout.board.samples(rows)
-        when = self._without_unknown(verdict.when[rows])
-        clear = when if verdict.clear is None else verdict.clear[rows]
-        sample = np.full(len(rows), -1, dtype=np.int64)
-        return Scene(points, sample, np.ones_like(sample), readout.board.slots[points.group], when, clear)
-
     def _without_unknown(self, when: Ints) -> Ints:
         missing = self.program.rule.missing
         return when if missing is Missing.HOLD else np.where(when == UNKNOWN, int(missing is Missing.BREACH), when)
@@ -141,15 +131,9 @@ class Viewer:
         found[counted[1:][apart]] = True
         return found
 
-    def evidence(
-        self, scene: Scene, readout: Readout, at: Ints, later_s: Sequence[float]
-    ) -> Iterator[dict[str, Value]]:
+    def evidence(self, scene: Scene, at: Ints, later_s: Sequence[float]) -> Iterator[dict[str, Value]]:
         """What the rule's names stood for at points, or at ticks so long after them with nothing else changed."""
-        if scene.frame is None:
-            points = scene.points.take(at)
-            frame = frame_of(readout.plain(self.program, self.kinds, points), len(points))
-        else:
-            frame = scene.frame[at]
+        frame = scene.frame[at]
         growing = [name for name, signal in self.program.signals.items() if signal.op in GROWING]
         for row, later in zip(frame.iter_rows(named=True), later_s, strict=True):
             found = {name: value for name, value in row.items() if value is not None and name}

@@ -19,7 +19,7 @@ from rules.playback import play
 from rules.readings import Layout, Recording, read_readings
 from rules.samples import Flags, Floats, Ints, Rows
 from rules.scene import Scene
-from rules.signals.history import bound
+from rules.segments import bound
 from rules.vocabulary import Problem
 
 Progress = Callable[[int, int], None]
@@ -83,10 +83,9 @@ class _Scribe:
 
     def take(self, scene: Scene, rows: Rows) -> None:
         """What one rule saw on one board: its points, and the board's rows."""
-        if scene.frame is not None:
-            samples = np.flatnonzero(~scene.points.tick)
-            values = scene.frame[self.name].fill_null(float("nan")).to_numpy()
-            self.seen.append((rows, scene.points.row[samples], values[samples]))
+        samples = np.flatnonzero(~scene.points.tick)
+        values = scene.frame[self.name].fill_null(float("nan")).to_numpy()
+        self.seen.append((rows, scene.points.row[samples], values[samples]))
 
     def settle(self, rows: Rows) -> None:
         """The batch is over: put what was seen in the order of its rows."""

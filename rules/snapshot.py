@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from domain.faults import EpisodeState
 from rules.detector import Detector
-from rules.devices import Device, Devices
-from rules.hearing import Ears
+from rules.devices import NO_ATTRIBUTES, Devices
+from rules.hearing import Ears, Known
 from rules.lanes import Carry, Lane
 from rules.loader import rule_from_manifest
 from rules.machine import Machine
@@ -22,6 +22,7 @@ from rules.program import compile_rule
 from rules.readout import Past
 from rules.samples import DTYPES, Channel, Ints, Rows
 from rules.signals.beyond import Beyond
+from rules.signals.blocks import Blocks
 from rules.signals.ewma import Averages
 from rules.signals.history import History
 from rules.signals.logic import Memory
@@ -29,14 +30,13 @@ from rules.signals.silence import Coverage
 from rules.slots import SlotInts, SlotValues
 from rules.state import State, Track, settle_kinds
 
-VERSION = 2
+VERSION = 3
 
 
 def dump(state: State) -> bytes:
     """All of the state, in order, so that `load` gives one that behaves the same."""
     plain = {
-        "devices": [_device(device) for device in state.devices.table],
-        "attribute_kinds": state.devices.kinds,
+        "devices": _devices(state.devices),
         "kinds": state.kinds,
         "coverage": (state.coverage.last, state.coverage.holes),
         "ticked": _ints(state.ticked),
@@ -55,11 +55,9 @@ def load(data: bytes) -> State:
         raise ValueError(f"no snapshot of the engine: {exc}") from exc
     if version != VERSION:
         raise ValueError(f"a snapshot of version {version}; this engine reads version {VERSION}")
-    table = [_read_device(device) for device in plain["devices"]]
-    slots = {device.device_id: slot for slot, device in enumerate(table) if device is not None}
     last, holes = plain["coverage"]
     state = State(
-        devices=Devices(table, slots, _kinds(plain["attribute_kinds"])),
+        devices=_read_devices(plain["devices"]),
         kinds=_kinds(plain["kinds"]),
         coverage=Coverage(last, [(start, end) for start, end in holes]),
         ticked=_read_ints(plain["ticked"]),
@@ -73,24 +71,32 @@ def load(data: bytes) -> State:
     return state
 
 
-def _device(device: Device | None) -> Any:
-    if device is None:
-        return None
+def _devices(devices: Devices) -> Any:
+    products = {product: code for code, product in enumerate(dict.fromkeys(devices.products))}
     return (
-        device.device_id,
-        device.product,
-        device.attributes,
-        device.registered_at,
-        device.registered,
-        device.serviced,
+        devices.ids,
+        list(products),
+        np.array([products[product] for product in devices.products], dtype=np.int64).tobytes(),
+        [dict(known) if known else None for known in devices.attributes],
+        _ints(devices.registered_at),
+        bytes(devices.registered),
+        _ints(devices.serviced),
+        devices.kinds,
     )
 
 
-def _read_device(plain: Any) -> Device | None:
-    if plain is None:
-        return None
-    device_id, product, attributes, registered_at, registered, serviced = plain
-    return Device(device_id, product, attributes, registered_at, registered=registered, serviced=serviced)
+def _read_devices(plain: Any) -> Devices:
+    ids, products, codes, attributes, registered_at, registered, serviced, kinds = plain
+    return Devices(
+        ids,
+        [products[code] for code in _array(codes).tolist()],
+        [known or NO_ATTRIBUTES for known in attributes],
+        SlotInts(_array(registered_at), empty=0),
+        bytearray(registered),
+        _read_ints(serviced),
+        {device_id: slot for slot, device_id in enumerate(ids) if device_id is not None},
+        _kinds(kinds),
+    )
 
 
 def _kinds(plain: Mapping[str, str]) -> dict[str, Kind]:
@@ -107,6 +113,16 @@ def _read_ints(plain: bytes) -> SlotInts:
 
 def _array(plain: bytes) -> Ints:
     return np.frombuffer(plain, dtype=np.int64).copy()
+
+
+def _blocks(blocks: Blocks) -> Any:
+    size, ts, value = blocks.packed()
+    return blocks.valued, size.tobytes(), ts.tobytes(), value.tobytes()
+
+
+def _read_blocks(plain: Any) -> Blocks:
+    valued, size, ts, value = plain
+    return Blocks.of(_array(size), _array(ts), np.frombuffer(value).copy(), valued=valued)
 
 
 def _values(values: SlotValues) -> Any:
@@ -133,20 +149,14 @@ def _track(track: Track) -> dict[str, Any]:
         "heard": _ints(lane.heard),
         "carries": [(channel, _ints(carry.ts), _values(carry.values)) for channel, carry in lane.carries.items()],
         "waiting": None if lane.waiting is None else _rows(lane.waiting),
-        "histories": [
-            (
-                channel,
-                history.horizon,
-                [(slot, ts.tobytes(), value.tobytes()) for slot, (ts, value) in history.kept.items()],
-            )
-            for channel, history in past.histories.items()
-        ],
+        "histories": [(channel, each.horizon, _blocks(each.blocks)) for channel, each in past.histories.items()],
         "beyond": past.beyond.dump(),
-        "averages": [(channel, half_life, one.last) for (channel, half_life), one in past.averages.items()],
-        "ears": [(metric, _ints(heard)) for metric, heard in past.ears.heard.items()],
-        "known": [
-            (channel, {slot: ts.tobytes() for slot, ts in known.items()}) for channel, known in past.ears.known.items()
+        "averages": [
+            (channel, half_life, _ints(each.moment), _values(each.average))
+            for (channel, half_life), each in past.averages.items()
         ],
+        "ears": [(metric, _ints(heard)) for metric, heard in past.ears.heard.items()],
+        "known": [(channel, _blocks(each.blocks), _ints(each.newest)) for channel, each in past.ears.known.items()],
         "detectors": [_detector(detector) for detector in track.detectors.values()],
     }
 
@@ -170,13 +180,12 @@ def _read_track(plain: Mapping[str, Any]) -> Track:
 def _read_past(plain: Mapping[str, Any]) -> Past:
     past = Past(ears=Ears({metric: _read_ints(heard) for metric, heard in plain["ears"]}))
     past.beyond = Beyond.load(plain["beyond"])
-    for raw, horizon, kept in plain["histories"]:
-        readings = {slot: (_array(ts), np.frombuffer(value).copy()) for slot, ts, value in kept}
-        past.histories[_channel(raw)] = History(horizon, readings)
-    for raw, half_life, last in plain["averages"]:
-        past.averages[_channel(raw), half_life] = Averages({slot: (ts, mean) for slot, (ts, mean) in last.items()})
-    for raw, known in plain["known"]:
-        past.ears.known[_channel(raw)] = {slot: _array(ts) for slot, ts in known.items()}
+    for raw, horizon, blocks in plain["histories"]:
+        past.histories[_channel(raw)] = History(horizon, _read_blocks(blocks))
+    for raw, half_life, moment, average in plain["averages"]:
+        past.averages[_channel(raw), half_life] = Averages(_read_ints(moment), _read_values(Kind.NUMBER, average))
+    for raw, blocks, newest in plain["known"]:
+        past.ears.known[_channel(raw)] = Known(_read_blocks(blocks), _read_ints(newest))
     return past
 
 
@@ -232,10 +241,10 @@ def _read_machine(plain: Mapping[str, Any]) -> Machine:
 
 def _memory(memory: Memory) -> Any:
     times = [_ints(one) for one in (memory.known, memory.before, memory.last_true, memory.true_from)]
-    return times, {slot: ts.tobytes() for slot, ts in memory.rises.items()}
+    return times, _blocks(memory.rises)
 
 
 def _read_memory(plain: Any) -> Memory:
     times, rises = plain
     known, before, last_true, true_from = map(_read_ints, times)
-    return Memory(known, before, last_true, true_from, {slot: _array(ts) for slot, ts in rises.items()})
+    return Memory(known, before, last_true, true_from, _read_blocks(rises))

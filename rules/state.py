@@ -72,4 +72,4 @@ def settle_kinds(state: State, name: str | None = None) -> None:
         for detector in track.detectors.values():
             if name is None or name in detector.program.metrics:
                 detector.settle_kinds(seen)
-                track.past.reach(detector.program, detector.kinds)
+                track.past.reach(detector.program, detector.kinds, track.lane.evaluated)

@@ -2,8 +2,6 @@
 
 from collections import defaultdict
 
-import numpy as np
-
 from rules.lanes import Lane
 from rules.model import Kind
 from rules.samples import Channel, Floats, Ints
@@ -18,7 +16,7 @@ def survey(state: State, *, at: int, points: int = POINTS) -> dict[str, dict[str
     lacks one of the attributes has no peers. Where several lanes know the metric, the one that waits least is asked.
     """
     found: dict[str, dict[str, Share]] = {}
-    slots = np.array(state.devices.live(), dtype=np.int64)
+    slots = state.devices.live()
     for lateness in sorted(state.tracks):
         track = state.tracks[lateness]
         for text, subject in track.past.beyond.subjects.items():

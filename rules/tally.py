@@ -46,8 +46,6 @@ class Tally:
             probe.take(scene)
         for truth in (TRUE, FALSE, UNKNOWN):
             self.truth[truth] += int(scene.run[scene.when == truth].sum())
-        if scene.frame is None:
-            return
         self.points += scene.frame.height
         for name in scene.frame.columns:
             self.blank[name] += scene.frame[name].null_count()

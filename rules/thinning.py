@@ -16,8 +16,8 @@ from rules.model import Kind
 from rules.program import Program
 from rules.readout import Readout
 from rules.samples import Channel, Floats, Ints
+from rules.segments import bound
 from rules.signals import logic
-from rules.signals.history import bound
 from rules.ticks import STEP_MS, Stretches
 from rules.truth import frame_of, null_where_nan
 
@@ -72,8 +72,8 @@ class Thinner:
 
     def _cut_where_registered(self, parts: Stretches, ticks: Sequence[int]) -> Stretches:
         """A device that was heard before it was registered: silence of what it never sent grows from there."""
-        registered = [self.readout.devices.device(slot).registered_at for slot in self.readout.board.slots.tolist()]
-        places = tick_marks.position(ticks, np.array(registered, dtype=np.int64))[parts.group]
+        registered = self.readout.devices.registered_at.get(self.readout.board.slots)
+        places = tick_marks.position(ticks, registered)[parts.group]
         return tick_marks.split(parts, np.arange(len(parts)), places)
 
     def _cut_where_values_expire(self, parts: Stretches, ticks: Sequence[int]) -> Stretches:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rules.board import Board, Points
-from rules.lanes import running_maximum
 from rules.samples import Batch, Ints
+from rules.segments import running_maximum
 
 STEP_MS = 1000
 """From tick to tick in a recording."""

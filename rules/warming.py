@@ -85,9 +85,10 @@ def look_back(state: State, name: str, past: Iterable[Sequence[LogEntry]], *, ob
 def _fresh(state: State) -> State:
     """The devices, and nothing heard of them yet; one that is registered is there for ticks from then on."""
     scratch = State(devices=state.devices, kinds=dict(state.kinds))
-    for slot in state.devices.live():
-        if registered_at := state.devices.device(slot).registered_at:
-            scratch.ticked.put_one(slot, registered_at - 1)
+    slots = state.devices.live()
+    registered_at = state.devices.registered_at.get(slots)
+    known = registered_at != 0
+    scratch.ticked.put(slots[known], registered_at[known] - 1)
     return scratch
 
 
@@ -117,7 +118,7 @@ def _remember(track: Track, alone: Track, detector: Detector) -> None:
         return
     asked = Past()
     for other in others:
-        asked.reach(other.program, other.kinds)
+        asked.reach(other.program, other.kinds, track.lane.evaluated)
     wanted = frozenset().union(*(other.channels for other in others))
     if not any(other.program.hears_all for other in others):
         track.lane.carries |= {channel: one for channel, one in alone.lane.carries.items() if channel not in wanted}

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from domain.clock import from_ms
 from rules.devices import Devices
-from rules.lanes import group_ends, group_starts
 from rules.samples import Flags, Floats, Ints
+from rules.segments import group_ends, group_starts
 from rules.signals.ranks import LEAST_READINGS, middle_of, spread
 from rules.slots import SlotInts
 
@@ -171,7 +171,7 @@ def _by_week(slots: Ints, week: NDArray[np.int32]) -> Iterator[Ints]:
 def _offsets(slots: Ints, ts: Ints, devices: Devices) -> Ints:
     """What the clock on the wall at each device is ahead of UTC, in ms."""
     starts = group_starts(slots)
-    zones = [str(devices.device(slot).attributes.get(ZONE, "UTC")) for slot in slots[starts].tolist()]
+    zones = [str(devices.attributes[slot].get(ZONE, "UTC")) for slot in slots[starts].tolist()]
     names, whose = np.unique(zones, return_inverse=True)
     zone = np.repeat(whose, group_ends(starts, len(slots)) - starts)
     found = np.zeros(len(ts), dtype=np.int64)

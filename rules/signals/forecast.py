@@ -20,7 +20,7 @@ def time_to(signal: Signal, readings: Readings, window: Window, points: Points, 
     threshold = float(signal.options["threshold"])
     fitted = line(readings.ts, readings.value, window)
     with np.errstate(all="ignore"):
-        level = fitted.level + fitted.slope * (points.time - fitted.origin - fitted.time)
+        level = fitted.level + fitted.slope * (points.time - fitted.last - fitted.behind)
         missing, speed = sign * (threshold - level), sign * fitted.slope
         seconds = np.where(speed > 0, missing / speed, np.nan) / 1000
         seconds = np.where(missing <= 0, 0.0, seconds)

@@ -11,7 +11,9 @@ import numpy as np
 from rules.board import Board, Points
 from rules.model import Signal
 from rules.samples import NEVER, Flags, Floats, Ints
-from rules.signals.history import Readings, bound
+from rules.segments import bound
+from rules.signals.blocks import Blocks
+from rules.signals.history import Readings, lay_behind
 from rules.slots import SlotInts
 
 TRUE, FALSE = 1, 0
@@ -28,7 +30,7 @@ class Memory:
     last_true: SlotInts = field(default_factory=SlotInts)
     true_from: SlotInts = field(default_factory=SlotInts)
     """Begin of the last stretch in which it was TRUE, now and then unknown, but never FALSE."""
-    rises: dict[int, Ints] = field(default_factory=dict)
+    rises: Blocks = field(default_factory=lambda: Blocks(valued=False))
     """`times`: when it became TRUE."""
 
     def forget(self, slot: int) -> None:
@@ -36,7 +38,7 @@ class Memory:
         for times in (self.known, self.before, self.last_true, self.true_from):
             if slot < len(times.data):
                 times.put_one(slot, NEVER)
-        self.rises.pop(slot, None)
+        self.rises.forget(slot)
 
 
 class Course(NamedTuple):
@@ -64,7 +66,8 @@ def follow(signal: Signal, truth: Ints, seen: Flags, board: Board, memory: Memor
     latest, rises = _carry(seen, first, truth, before[board.group]), None
     if signal.op == "times":
         rose = is_true & (_shift(latest, board, before) != TRUE)
-        rises = _rises(board, np.flatnonzero(rose), memory, signal.over_ms or 0)
+        horizon = (signal.over_ms or 0) + _SLACK_MS
+        rises = lay_behind(memory.rises, board, np.flatnonzero(rose), None, horizon=horizon)
     busy = np.flatnonzero(board.ends > board.starts)
     ends, here = board.ends[busy] - 1, slots[busy]
     for store, column in (
@@ -85,7 +88,7 @@ def value(signal: Signal, course: Course, board: Board, points: Points) -> Float
     if course.rises is not None:
         seen = course.rises.seen[row] if len(board.rows) else row
         begin = course.rises.first[points.group]
-        end = np.where(inside, seen, begin + course.rises.old[points.group])
+        end = np.where(inside, seen, course.rises.fresh[points.group])
         end = np.minimum(end, bound(course.rises.ts, begin, end, points.time + 1))
         start = bound(course.rises.ts, begin, end, points.time - (signal.over_ms or 0) + 1)
         return (end - start).astype(np.float64)
@@ -101,36 +104,6 @@ def value(signal: Signal, course: Course, board: Board, points: Points) -> Float
     return found
 
 
-def _rises(board: Board, rows: Ints, memory: Memory, over_ms: int) -> Readings:
-    """When it became TRUE, laid end to end like readings; the memory keeps what later windows may want."""
-    devices = len(board.slots)
-    new = np.bincount(board.group[rows], minlength=devices)
-    olds = [memory.rises.get(slot, _NONE) for slot in board.slots.tolist()]
-    old = np.array([len(one) for one in olds], dtype=np.int64)
-    size = old + new
-    first = np.cumsum(size) - size
-    ts = np.empty(int(size.sum()), dtype=np.int64)
-    risen = np.zeros(len(board.rows), dtype=np.int64)
-    risen[rows] = 1
-    running = np.cumsum(risen)
-    head = board.starts[board.group]
-    seen = (
-        (first + old)[board.group] + running - (running[head] - risen[head])
-        if len(rows)
-        else (first + old)[board.group]
-    )
-    for device in np.flatnonzero(old).tolist():
-        ts[first[device] : first[device] + old[device]] = olds[device]
-    ts[seen[rows] - 1] = board.rows.ts[rows]
-    for device in np.flatnonzero((board.ends > board.starts) & (size > 0)).tolist():
-        mine = ts[first[device] : first[device] + size[device]]
-        memory.rises[int(board.slots[device])] = mine[
-            mine > board.rows.ts[board.ends[device] - 1] - over_ms - _SLACK_MS
-        ].copy()
-    return Readings(ts, np.empty(0), first, old, seen)
-
-
-_NONE = np.empty(0, dtype=np.int64)
 _SLACK_MS = 600_000
 """A device's clock may be ahead of the ticks."""
 

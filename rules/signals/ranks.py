@@ -8,23 +8,26 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rules.samples import Floats, Ints
+from rules.samples import Flags, Floats, Ints
 from rules.signals.history import Window, chunks
 
 LEAST_READINGS = 10
 """A zscore needs that many in the window."""
 LARGE = 128
-"""Windows of more readings slide."""
+"""Windows of more readings slide, where enough of them follow one another."""
+RUN = 8
+"""So many make sliding worth while."""
 
 
 def median(value: Floats, window: Window) -> Floats:
     """NaN where the window is empty."""
     found = np.full(len(window.size), np.nan)
-    small = _only(window, window.size <= LARGE)
+    sliding = _sliding(window)
+    small = _only(window, ~sliding)
     for part in chunks(small):
         table, size = _table(value, small, part)
         found[part] = middle_of(np.sort(table, axis=1), size)
-    for place, ordered in _slide(value, window, np.flatnonzero(window.size > LARGE)):
+    for place, ordered in _slide(value, window, np.flatnonzero(sliding)):
         found[place] = _median_of(ordered)
     return found
 
@@ -33,7 +36,8 @@ def zscore(value: Floats, window: Window, now: Floats) -> Floats:
     """(now - median) / max(1.4826 MAD, 1e-3 max(1, |median|)); NaN under ten readings."""
     found = np.full(len(window.size), np.nan)
     enough = (window.size >= LEAST_READINGS) & ~np.isnan(now)
-    small = _only(window, enough & (window.size <= LARGE))
+    sliding = _sliding(window) & enough
+    small = _only(window, enough & ~sliding)
     for part in chunks(small):
         table, size = _table(value, small, part)
         table.sort(axis=1)
@@ -41,7 +45,7 @@ def zscore(value: Floats, window: Window, now: Floats) -> Floats:
         away = np.abs(table - np.where(size > 0, middle, 0.0)[:, None])
         away.sort(axis=1)
         found[part] = (now[part] - middle) / spread(middle, middle_of(away, size))
-    for place, ordered in _slide(value, window, np.flatnonzero(enough & (window.size > LARGE))):
+    for place, ordered in _slide(value, window, np.flatnonzero(sliding)):
         centre = _median_of(ordered)
         found[place] = (now[place] - centre) / spread(centre, _median_distance(ordered, centre))
     return found
@@ -53,7 +57,19 @@ def spread(middle: Floats | float, deviation: Floats | float) -> Floats:
     return found
 
 
-def _only(window: Window, wanted: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Window:
+def _sliding(window: Window) -> Flags:
+    """Large windows that stand in a row of at least `RUN` of which each overlaps the one before."""
+    large = window.size > LARGE
+    follows = np.zeros(len(large), dtype=np.bool_)
+    follows[1:] = large[1:] & large[:-1] & (window.start[1:] >= window.start[:-1])
+    follows[1:] &= (window.start[1:] < window.end[:-1]) & (window.end[1:] >= window.end[:-1])
+    heads = np.flatnonzero(~follows)
+    length = np.diff(np.append(heads, len(large)))
+    found: Flags = large & np.repeat(length >= RUN, length)
+    return found
+
+
+def _only(window: Window, wanted: Flags) -> Window:
     """The others as empty windows, so that places stay what they are."""
     return Window(window.start, np.where(wanted, window.end, window.start))
 
@@ -80,9 +96,13 @@ def middle_of(ordered: Floats, size: Ints) -> Floats:
 
 def _slide(value: Floats, window: Window, places: Ints) -> Iterator[tuple[int, list[float]]]:
     """The readings of each window, ordered; the list is the same one throughout."""
-    values, ordered = value.tolist(), list[float]()
+    if not len(places):
+        return
+    # Only what the windows cover: the values of all devices stand in one array.
+    lowest = int(window.start[places].min())
+    values, ordered = value[lowest : int(window.end[places].max())].tolist(), list[float]()
     begin = end = 0
-    starts, ends = window.start[places].tolist(), window.end[places].tolist()
+    starts, ends = (window.start[places] - lowest).tolist(), (window.end[places] - lowest).tolist()
     for place, start, stop in zip(places.tolist(), starts, ends, strict=True):
         if start < begin or stop < end or start >= end:
             ordered[:] = sorted(values[start:stop])

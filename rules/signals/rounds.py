@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rules.lanes import group_ends, group_starts
 from rules.samples import Ints
+from rules.segments import group_ends, group_starts
 
 FEW = 16
 """With fewer devices left than this, going along each is quicker than going across all."""

@@ -31,7 +31,15 @@ class Coverage:
 
     def counted(self, begin: Ints, now: Ints) -> Ints:
         """Milliseconds of `begin` … `now` outside the holes."""
-        total = now - begin
-        for start, end in self.holes:
-            total = total - np.maximum(np.minimum(now, end) - np.maximum(begin, start), 0)
-        return total
+        return now - begin - (self._missed(now) - self._missed(begin))
+
+    def _missed(self, until: Ints) -> Ints:
+        """Milliseconds of holes before each moment."""
+        if not self.holes:
+            return np.zeros_like(until)
+        start, end = np.array(self.holes, dtype=np.int64).T
+        before = np.concatenate([[0], np.cumsum(end - start)])
+        place = np.searchsorted(start, until, side="right")
+        last = np.maximum(place - 1, 0)
+        found: Ints = before[place] - np.where(place > 0, np.maximum(end[last] - until, 0), 0)
+        return found

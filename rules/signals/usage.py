@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from rules.devices import Devices
-from rules.lanes import group_ends, group_starts
 from rules.model import Kind
 from rules.samples import NEVER, Flags, Floats, Ints
+from rules.segments import group_ends, group_starts
 from rules.slots import SlotInts, SlotValues
 
 
@@ -41,7 +41,7 @@ class Usage:
         starts = group_starts(slots)
         ends = group_ends(starts, len(slots))
         who = slots[starts]
-        serviced = np.array([devices.device(slot).serviced for slot in who.tolist()], dtype=np.int64)
+        serviced = devices.serviced.get(who)
         known = self.seen.get(who) > NEVER
         offset = np.where(known, self.offset.get(who), -value[starts])
         before = np.empty_like(value)

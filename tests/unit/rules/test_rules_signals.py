@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rules.segments import bound
 from rules.signals import folds, ranks
-from rules.signals.history import Window, bound, chunks
+from rules.signals.history import Window, chunks
 from tests.unit.rules.engine_story import reads, rule, told
 
 SERIES = st.lists(st.floats(-1e6, 1e6, allow_nan=False).map(lambda x: round(x, 3)), min_size=1, max_size=40)
