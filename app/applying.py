@@ -40,7 +40,7 @@ def apply_files(settings: Settings, paths: Sequence[Path], *, dry_run: bool, say
             if dry_run:
                 session.rollback()
         for item in done:
-            say(f"{item.outcome:<9} {item.kind} {item.name}")
+            say(f"{item.outcome:<9} {item.kind} {item.name}" + (f"  ({item.note})" if item.note else ""))
         if dry_run:
             say("only checked: nothing was stored")
         elif any(item.outcome != "unchanged" for item in done):
@@ -63,7 +63,7 @@ def _read(path: Path) -> Iterable[Document]:
 
 def _wait(database: Database, done: Sequence[Applied], say: Callable[[str], object]) -> None:
     """Wait until the log holds the changes and every engine has read that far."""
-    rules = [item for item in done if item.kind == "rule" and item.outcome != "unchanged"]
+    rules = [item for item in done if item.kind == "rule" and item.outcome != "unchanged" and item.evaluated]
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
         state = _state(database)

@@ -81,12 +81,15 @@ def quality(
     devices: Collection[str],
     all_known: bool,
 ) -> Quality:
-    """Of one rule's episodes, against what was confirmed for its family on `devices` (those it could see).
+    """Of one rule's episodes, against what was confirmed on `devices` (those it could see).
+
+    Recall asks for the faults of its own family, or of none. A fault of another family makes no episode right where
+    people judged rule by rule; in a list of all faults (`all_known`) it does: something was wrong.
 
     An episode meets a fault if they overlap, onset to end. `all_known`: whatever meets no fault is a false alarm; else
     only what meets a judgement, real or not, counts for precision, and real is stronger.
     """
-    mine = [one for one in confirmed if one.family in (None, family) and one.device_id in devices]
+    mine = [one for one in confirmed if one.device_id in devices and (all_known or one.family in (None, family))]
     by_device: dict[str, list[Episode]] = {}
     for episode in episodes:
         by_device.setdefault(episode.device_id, []).append(episode)
@@ -96,7 +99,8 @@ def quality(
         touching = [each for each in by_device.get(one.device_id, ()) if each.overlaps(one.start, one.end)]
         for each in touching:
             met[id(each)] = met.get(id(each), False) or one.real
-        faults += one.real
-        seen += one.real and bool(touching)
+        if one.family in (None, family):
+            faults += one.real
+            seen += one.real and bool(touching)
     judged = len(episodes) if all_known else len(met)
     return Quality(Share(sum(met.values()), judged), Share(seen, faults))

@@ -88,7 +88,7 @@ class KindChecker:
         if dashed:
             return f'a name with a dash stands in double quotes: "{dashed}"'
         near = suggest(node.name, sorted(names))
-        if not near and f'"{node.name}"' in self.text:
+        if not near and f'"{node.name}"' in self.text and "." not in node.name:
             return f"text stands in single quotes: '{node.name}'"
         listed = ", ".join(sorted(names)[:12]) + (" …" if len(names) > 12 else "")
         return near or (f"known are: {listed}" if listed else "no names are known here")

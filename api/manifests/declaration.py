@@ -30,6 +30,10 @@ class Applied:
     outcome: Outcome
     version: int | None = None
     """For rules: the version that now stands."""
+    note: str = ""
+    """What a person should know of it beside the outcome."""
+    evaluated: bool = True
+    """False for a rule that no engine looks at: a draft, or one that is retired."""
 
 
 @dataclass(frozen=True, slots=True)

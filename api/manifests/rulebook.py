@@ -34,7 +34,7 @@ def put_rule(session: Session, rule: Checked, *, now: datetime) -> Applied:
         _add_version(session, rule, body, version=1, now=now)
         _note_move(session, row, was=None, actor=MANIFEST, now=now)
         _tell(session, row, body, was_active=False, now=now)
-        return Applied("rule", rule.name, Outcome.CREATED, 1)
+        return Applied("rule", rule.name, Outcome.CREATED, 1, _reach(row), row.stage in ACTIVE)
     was, stage = Stage(row.stage), rule.stage or Stage(row.stage)
     new_body = _without_stage(newest(session, row).body) != body
     if not new_body and stage == row.stage:
@@ -46,7 +46,8 @@ def put_rule(session: Session, rule: Checked, *, now: datetime) -> Applied:
     if stage is not was:
         _note_move(session, row, was=was, actor=MANIFEST, now=now)
     _tell(session, row, body, was_active=was in ACTIVE, now=now)
-    return Applied("rule", rule.name, Outcome.CHANGED, row.version)
+    note = _reach(row) if stage is was else f"stage {was} → {stage}"
+    return Applied("rule", rule.name, Outcome.CHANGED, row.version, note, row.stage in ACTIVE)
 
 
 def set_stage(session: Session, name: str, stage: Stage, *, now: datetime, actor: str = "agent") -> Rule:
@@ -107,6 +108,11 @@ def _add_version(session: Session, rule: Checked, body: dict[str, Any], *, versi
         aim = {"target_rule": one.rule, "target_family": one.family, "reach": one.on}
         session.add(Inhibition(rule=rule.name, version=version, **aim))
     session.flush()
+
+
+def _reach(row: Rule) -> str:
+    """Empty for a rule that is evaluated."""
+    return "" if row.stage in ACTIVE else f"stage {row.stage}: nothing is evaluated; shadow, agents_only and live are"
 
 
 def _without_stage(manifest: Mapping[str, Any]) -> dict[str, Any]:
