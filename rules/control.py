@@ -74,6 +74,9 @@ def _activate_from_log(state: State, entry: RuleActivated) -> list[Transition]:
         ended = activate(state, rule)
         if old is None or not _same_question(old.rule, rule):
             state.cold.add(rule.name)
+        elif old.rule.lateness_ms != rule.lateness_ms:
+            state.cold.add(rule.name)
+            state.moved.add(rule.name)
         return ended
     except (SourceError, ExceptionGroup) as exc:
         # The log cannot be mended: a rule that was let in by mistake must not stop the others.

@@ -52,6 +52,8 @@ class State:
     """Rules that could not be put in force, and why."""
     cold: set[str] = field(default_factory=set)
     """Rules that came into force and have not looked back yet: for a moment between two entries, never stored."""
+    moved: set[str] = field(default_factory=set)
+    """Of these, those that keep where they stand, and need only what another `lateness` makes of the past."""
 
     @property
     def late_samples(self) -> int:

@@ -53,9 +53,12 @@ def cold(state: State) -> dict[str, int]:
 def look_back(state: State, name: str, past: Iterable[Sequence[LogEntry]], *, observe: Observe) -> list[Transition]:
     """Let rule `name` look back at `past`, in log order and up to where it came into force; `state` is changed.
 
-    Returns the transitions of the episodes that are open at the end.
+    Returns the transitions of the episodes that are open at the end: none for a rule that asks what it asked before
+    and only waits differently for samples, since it keeps where it stands.
     """
+    moved = name in state.moved
     state.cold.discard(name)
+    state.moved.discard(name)
     detector = detector_of(state, name)
     if detector is None:
         return []
@@ -72,8 +75,10 @@ def look_back(state: State, name: str, past: Iterable[Sequence[LogEntry]], *, ob
     alone = detector_of(scratch, name)
     if alone is None:
         return []
-    numbers = _hand_over(alone, detector)
     _remember(state.tracks[detector.rule.lateness_ms], scratch.tracks[detector.rule.lateness_ms], detector)
+    if moved:
+        return []
+    numbers = _hand_over(alone, detector)
     told = [
         replace(one, episode=numbers[state.devices.slot(device_id)])
         for device_id, all_ in open_.items()

@@ -10,12 +10,22 @@ from domain.clock import iso
 from domain.faults import EndReason, Severity, Stage, Transition, TransitionState
 from domain.messages import MessageStage
 from domain.tickets import Effect, TicketCause, TicketState, VisitWanted, WorkOrderState
+from domain.verdicts import Judgement
 from store import due, timeline
 from store.locking import locked
 from store.tables import Device, Fault, RuleVersion, Ticket, WorkOrder
 from tickets import inhibition, quiet
-from tickets.correlator import hold
-from tickets.faults import SURFACING, fresh_of_ticket, record_end, record_firing, record_flapping, stage_of, version_of
+from tickets.correlator import hold, leave
+from tickets.faults import (
+    SURFACING,
+    fresh_of_ticket,
+    is_late,
+    record_end,
+    record_firing,
+    record_flapping,
+    stage_of,
+    version_of,
+)
 from tickets.lifecycle import find_ticket, is_open, open_new, open_with_key, playbook_of, reopen, tell
 from tickets.recovery import on_fault_end
 from tickets.shadow import would
@@ -58,6 +68,8 @@ def on_transition(
             inhibition.fired(session, fault, now=now)
             if stage is Stage.SHADOW:
                 _rehearse(session, fault, now=now)
+            if is_late(session, fault, now=now):
+                quiet.freshen(session, fault, now=now)
             return surface(session, fault, now=now)
         case TransitionState.RESOLVED:
             return _ended(session, transition, now=now)
@@ -67,7 +79,7 @@ def on_transition(
 
 def surface(session: Session, fault: Fault, *, now: datetime) -> list[Effect]:
     """Bring a firing fault before people, unless its rule, its age or something that asks for quiet keeps it back."""
-    if fault.superseded or fault.stage not in SURFACING:
+    if fault.superseded or fault.stage not in SURFACING or fault.verdict == Judgement.FALSE_ALARM:
         return []
     version = version_of(session, fault)
     family = version.family if version else fault.rule
@@ -142,6 +154,8 @@ def _attach(
         return _take_over(session, ticket, fault, version, now=now)
     _join(session, ticket, fault, now=now)
     plan_lasting_visit(session, ticket, now=now)
+    if fault.severity == Severity.SAFETY and not (version and version.silence):
+        leave(ticket)
     if quiet.of_ticket(session, ticket, now):
         return []
     quiet.go_on(session, ticket, now=now)

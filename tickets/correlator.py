@@ -117,6 +117,11 @@ def on_parent_end(session: Session, parent_id: int, *, now: datetime) -> list[Ef
     return effects
 
 
+def leave(ticket: Ticket) -> None:
+    """Danger waits for nobody: the ticket goes on by itself, whatever its neighbours have."""
+    ticket.held, ticket.held_until, ticket.parent_id = False, None, None
+
+
 def on_settled(session: Session, parent_id: int, *, now: datetime) -> list[Effect]:
     """Is the fleet back? If it is, and was so a while ago, those who are silent still are so alone."""
     parent = find_ticket(session, parent_id)

@@ -126,6 +126,13 @@ def is_stale(session: Session, fault: Fault) -> bool:
     return max((fault.received_at - fault.fired_at).total_seconds(), fault.late_evidence_s or 0.0) > limit_s
 
 
+def is_late(session: Session, fault: Fault, *, now: datetime) -> bool:
+    """Whether it was told long after its sample came in: by a rule that looked back, or after an outage of ours."""
+    version = version_of(session, fault)
+    limit_s = version.max_evidence_age_s if version else 3600.0
+    return (now - fault.received_at).total_seconds() > limit_s
+
+
 def fresh_of_ticket(session: Session, ticket_id: int) -> list[Fault]:
     """Firing faults on which somebody may be contacted, sent, or a command given, without a person's word."""
     return [fault for fault in firing_of_ticket(session, ticket_id) if not is_stale(session, fault)]

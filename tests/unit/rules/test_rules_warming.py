@@ -6,6 +6,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -127,6 +128,22 @@ def test_a_new_version_that_asks_something_else_looks_at_the_latest_samples_anew
     first = [RuleActivated("hot", 1, "live", looser)]
     (fired,) = run(first, hot_for_an_hour(), [RuleActivated("hot", 2, "live", HOT)])
     assert (fired.version, str(fired.state), fired.episode) == (2, "firing", 1)
+
+
+@pytest.mark.parametrize(("before", "after"), [("0s", "5s"), ("5s", "0s")])
+def test_a_version_that_waits_differently_goes_on_with_full_windows(before: str, after: str) -> None:
+    rule = {**HOT, "signals": {"recent": {"op": "count", "of": "celsius", "over": "30m"}}, "when": "recent >= 25"}
+    later = [
+        Uplink("pump-7", NOON + minute * 60_000, (Sample(NOON + minute * 60_000, {"celsius": 80.0}),))
+        for minute in range(60, 65)
+    ]
+    told = run(
+        [RuleActivated("hot", 1, "live", {**rule, "lateness": before})],
+        hot_for_an_hour(),
+        [RuleActivated("hot", 2, "live", {**rule, "lateness": after})],
+        later,
+    )
+    assert [(str(one.state), one.episode) for one in told] == [("firing", 1)]
 
 
 def test_what_is_over_stays_untold() -> None:

@@ -7,7 +7,7 @@ import pytest
 from api.manifests.rulebook import set_stage
 from domain.faults import Stage
 from domain.messages import MessageStage
-from store.tables import Command, Due, Fault
+from store.tables import Command, Device, Due, Fault
 from tests.fakes.desk import LADDER, Desk
 
 
@@ -70,3 +70,24 @@ def test_evidence_that_is_old_by_then_sends_no_command(desk: Desk) -> None:
     let(desk, Stage.LIVE)
     assert desk.rows(Command) == []
     assert len(desk.tickets()) == 1
+
+
+def test_what_a_new_rule_finds_in_old_evidence_sends_no_command(desk: Desk) -> None:
+    desk.playbook(LADDER)
+    desk.rule("drift", playbook="restart-then-ask")
+    with desk.write() as session:
+        session.get_one(Device, "hp-1").last_seen = desk.now - timedelta(hours=23)
+    desk.fires("drift", age=timedelta(hours=23), received_at=desk.now - timedelta(hours=23))
+    desk.advance(minutes=1)
+    assert desk.rows(Command) == []
+    assert len(desk.tickets()) == 1
+
+
+def test_what_was_judged_a_false_alarm_does_not_come_back(desk: Desk) -> None:
+    desk.rule("drift", stage="shadow")
+    desk.fires("drift")
+    with desk.write() as session:
+        session.get_one(Fault, 1).verdict = "false_alarm"
+    desk.flaps("drift")
+    let(desk, Stage.LIVE)
+    assert (desk.tickets(), desk.announced) == ([], [])

@@ -51,6 +51,16 @@ def test_five_hundred_devices_behind_a_gateway_are_one_parent_and_no_message(sto
     assert (stormy.announced, stormy.rows(Message), stormy.rows(Command), stormy.rows(Visit)) == ([], [], [], [])
 
 
+def test_danger_on_a_device_of_a_storm_waits_for_nobody(stormy: Desk) -> None:
+    stormy.rule("gas", family="link", severity="safety")
+    strike(stormy, stand(stormy, 6, gateway="gw-1"))
+    stormy.advance(minutes=5)
+    stormy.fires("gas", device="d-0", severity=Severity.SAFETY)
+    stormy.advance(hours=1)
+    (ticket,) = [one for one in stormy.tickets() if one.device_id == "d-0"]
+    assert (ticket.parent_id, [one.stage for one in stormy.announced], len(children(stormy))) == (None, [OPENING], 5)
+
+
 def test_what_was_no_common_cause_lets_its_children_go_their_own_way(stormy: Desk) -> None:
     strike(stormy, stand(stormy, 6, gateway="gw-1"))
     stormy.advance(minutes=5)
