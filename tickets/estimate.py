@@ -19,8 +19,8 @@ COUNTED = (
     "one open ticket per device and family, which later episodes join; a relapse within 30 days reopens it; "
     "messages: one to the owner when the playbook says so and the fault is still there after `hold`, one when it is "
     "over, one when it begins to flap; visits: as the playbook asks, or for a major fault that lasts; not counted: "
-    "quiet hours, caps, refusals, mutes, storms, inhibitions, a rule's hours, answers, what commands would have mended, "
-    "what comes after the last reading"
+    "quiet hours, caps, refusals, mutes, storms, inhibitions, a rule's hours, answers, what commands would have "
+    "mended, what comes after the last reading"
 )
 _MAX_STEPS = 100
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from tests.story.service import ROOT, Service, running_service
 
@@ -59,6 +60,24 @@ def owners(service: Service) -> dict[str, int]:
     return found
 
 
+def hang(service: Service, worker: subprocess.Popen[bytes]) -> None:
+    """Stop it between two transactions: whoever stops inside one keeps SQLite's only lock as long as it lives."""
+    engine = create_engine(f"sqlite:///{service.database_file}", connect_args={"timeout": 1.0})
+    try:
+        for _ in range(50):
+            worker.send_signal(signal.SIGSTOP)
+            try:
+                with engine.connect() as connection:
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    return
+            except OperationalError:
+                worker.send_signal(signal.SIGCONT)
+                time.sleep(0.05)
+        raise AssertionError("the worker never lets go of the database")
+    finally:
+        engine.dispose()
+
+
 def send(service: Service, celsius: float) -> None:
     for device_id in DEVICES:
         answer = service.http.post(f"/v1/devices/{device_id}/telemetry", json={"celsius": celsius})
@@ -98,7 +117,7 @@ def test_what_a_killed_worker_held_is_evaluated_by_the_other(service: Service) -
 def test_a_worker_that_hangs_is_replaced_and_what_it_says_later_counts_for_nothing(service: Service) -> None:
     with second_worker(service) as worker:
         share(service)
-        worker.send_signal(signal.SIGSTOP)
+        hang(service, worker)
         try:
             send(service, 95.0)
             service.wait(lambda: list(owners(service).values()) == [8], seconds=TAKE_OVER_S, what="the take-over")
