@@ -123,7 +123,7 @@ def leave(ticket: Ticket) -> None:
 
 
 def on_settled(session: Session, parent_id: int, *, now: datetime) -> list[Effect]:
-    """Is the fleet back? If it is, and was so a while ago, those who are silent still are so alone."""
+    """Is the storm over? If it is, and was so a while ago, those who still have the fault have it alone."""
     parent = find_ticket(session, parent_id)
     if not is_open(parent):
         return []
@@ -132,13 +132,15 @@ def on_settled(session: Session, parent_id: int, *, now: datetime) -> list[Effec
     group = Group(parent.scope or "", parent.device_id.partition("/")[2])
     figures = _populations(session, held, now=now).get(group, Population(0))
     last = session.scalar(select(func.max(Ticket.updated_at)).where(Ticket.parent_id == parent.id)) or now
-    mostly = silence is not None and is_silence(figures, read_policy(silence.version.storm))
-    if mostly or now < last + SETTLE:
+    if silence is not None:
+        common, reason = is_silence(figures, read_policy(silence.version.storm)), "most of its devices are heard again"
+    else:
+        common = bool(held) and len(held) >= min(read_policy(one.version.storm).devices for one in held)
+        reason = "few of its devices have it still"
+    if common or now < last + SETTLE:
         due.schedule(session, "settle", parent.id, at=now + SETTLE)
         return []
-    return resolve(
-        session, parent, by="telemetry", actor="clock", now=now, reason="most of its devices are heard again"
-    )
+    return resolve(session, parent, by="telemetry", actor="clock", now=now, reason=reason)
 
 
 def open_children(session: Session, parent_id: int) -> int:
@@ -226,8 +228,7 @@ def _make(session: Session, group: Group, members: Sequence[Held], *, now: datet
     reason = f"{len(devices)} devices at once have {group.by} {group.value} in common"
     shift(session, parent, TicketState.PENDING_AGENT, actor="clock", now=now, reason=reason)
     tell(session, parent, "ticket.storm", now=now, scope=group.by, count=len(devices))
-    if any(one.version.silence for one in members):
-        due.schedule(session, "settle", parent.id, at=now + SETTLE)
+    due.schedule(session, "settle", parent.id, at=now + SETTLE)
 
 
 def _opened(session: Session, group: Group, members: Sequence[Held], *, now: datetime) -> Ticket:

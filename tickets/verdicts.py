@@ -17,6 +17,7 @@ from store import due, events, timeline
 from store.locking import locked
 from store.tables import Fault, Ticket, Verdict
 from tickets import inhibition
+from tickets.correlation import surface
 from tickets.faults import current_of_ticket, firing_of_ticket
 from tickets.lifecycle import find_ticket, is_open
 from tickets.recovery import resolve, watch
@@ -108,6 +109,8 @@ def _follow(session: Session, fault: Fault, said: Verdict, *, counts: bool, now:
         # Taken for a false alarm before, it did not stand against the ticket's being healthy.
         ticket.healthy_since = None
         due.cancel(session, "healthy", ticket.id)
+    if said.verdict == Judgement.REAL and counts and fault.state == TransitionState.FIRING and not is_open(ticket):
+        return surface(session, fault, now=now)
     if said.verdict != Judgement.FALSE_ALARM or not counts or not is_open(ticket):
         return []
     # A person who sees nothing wrong cannot see gas, and what is critical may not have begun.

@@ -61,6 +61,17 @@ def test_danger_on_a_device_of_a_storm_waits_for_nobody(stormy: Desk) -> None:
     assert (ticket.parent_id, [one.stage for one in stormy.announced], len(children(stormy))) == (None, [OPENING], 5)
 
 
+def test_the_last_one_that_does_not_recover_is_not_left_alone(stormy: Desk) -> None:
+    devices = stand(stormy, 6, gateway="gw-1")
+    strike(stormy, devices)
+    stormy.advance(minutes=5)
+    for device in devices[1:]:
+        stormy.clears("offline", device=device)
+    stormy.advance(hours=2)
+    assert parents(stormy)[0].state in {TicketState.RESOLVED, TicketState.CLOSED}
+    assert stormy.stages() == [OPENING]
+
+
 def test_what_was_no_common_cause_lets_its_children_go_their_own_way(stormy: Desk) -> None:
     strike(stormy, stand(stormy, 6, gateway="gw-1"))
     stormy.advance(minutes=5)

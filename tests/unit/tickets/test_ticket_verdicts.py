@@ -155,3 +155,13 @@ def test_a_closing_code_that_contradicts_the_verdict_is_refused(desk: Desk) -> N
         desk.visit_move(dispatching.complete, code=ClosingCode.NOT_FOUND, verdict=REAL)
     assert desk.rows(Verdict) == []
     assert desk.visit.state == "on_site"
+
+
+def test_a_real_fault_taken_for_a_false_alarm_comes_back_before_people(desk: Desk) -> None:
+    desk.fires()
+    desk.deliver()
+    says(desk, "customer:c-1", FALSE_ALARM)
+    desk.advance(minutes=1)
+    says(desk, "agent", REAL)
+    assert desk.state not in {TicketState.RESOLVED, TicketState.CLOSED}
+    assert len(desk.tickets()) == 1
