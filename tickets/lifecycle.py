@@ -104,6 +104,7 @@ def end(session: Session, ticket: Ticket, to: TicketState, *, by: str, actor: st
     if ticket.parent_id is not None:
         due.schedule(session, "child_end", ticket.id, at=now)
     if ticket.scope is not None:
+        due.cancel(session, "settle", ticket.id)
         due.schedule(session, "parent_end", ticket.id, at=now)
     if to is TicketState.RESOLVED:
         ticket.resolved_at = now
