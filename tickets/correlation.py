@@ -1,6 +1,6 @@
 """From fault to ticket: it joins the open one of its device and family, brings back a recent one, or opens one."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import select
@@ -15,7 +15,7 @@ from store import due, timeline
 from store.locking import locked
 from store.tables import Device, Fault, RuleVersion, Ticket, WorkOrder
 from tickets import inhibition, quiet
-from tickets.correlator import hold, leave
+from tickets.correlator import RELAPSE_WITHIN, hold, leave
 from tickets.faults import (
     SURFACING,
     fresh_of_ticket,
@@ -31,8 +31,6 @@ from tickets.recovery import on_fault_end
 from tickets.shadow import would
 from tickets.steps import plan_lasting_visit, retell, start, tried_command
 from tickets.told import again, announce_opening, told
-
-RELAPSE_WITHIN = timedelta(days=30)
 
 
 class Placement(StrEnum):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from domain.faults import Severity
-from tickets.correlation import RELAPSE_WITHIN
+from tickets.correlator import RELAPSE_WITHIN
 from tickets.playbooks import CommandStep, MessageStep, Playbook, VerifyStep, VisitStep
 from tickets.steps import AFTER_HEALTHY
 

@@ -15,7 +15,7 @@ from domain.verdicts import Judgement
 from store import timeline
 from store.locking import locked
 from store.tables import Customer, Device, Fault, Message, Ticket, TimelineEntry
-from tickets.correlation import RELAPSE_WITHIN
+from tickets.correlator import RELAPSE_WITHIN
 from tickets.faults import firing_of_ticket, of_ticket
 from tickets.lifecycle import (
     find_ticket,
