@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 import dispatch.service as dispatching
 from domain.faults import Transition
 from domain.tickets import Announce, Effect, VisitUnneeded, VisitWanted
-from store import due, outbox, registry
+from store import due, planning, registry
 from tickets import commands, correlation, service
 
 log = structlog.get_logger()
@@ -59,7 +59,7 @@ def hand_on(session: Session, effects: Sequence[Effect], *, now: datetime) -> No
     while waiting:
         match waiting.popleft():
             case Announce() as announce:
-                outbox.plan(session, announce, now=now)
+                planning.plan(session, announce, now=now)
             case VisitWanted(ticket_id, skill, asked_by):
                 waiting += dispatching.request(session, ticket_id, skill=skill, asked_by=asked_by, now=now)
             case VisitUnneeded(ticket_id):

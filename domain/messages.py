@@ -2,12 +2,29 @@
 
 from enum import StrEnum
 
+from domain.faults import Severity
+
 
 class Channel(StrEnum):
     """How a message reaches a person."""
 
     SMS = "sms"
     EMAIL = "email"
+    VOICE = "voice"
+    WHATSAPP = "whatsapp"
+    PUSH = "push"
+    WEBHOOK = "webhook"
+    LETTER = "letter"
+
+
+class Purpose(StrEnum):
+    """What a message is for: people may want one and refuse another."""
+
+    SAFETY = "safety"
+    SERVICE = "service"
+    APPOINTMENT = "appointment"
+    MARKETING = "marketing"
+    """Never sent by us; kept so that a refusal of it stands in the ledger."""
 
 
 class RecipientKind(StrEnum):
@@ -32,6 +49,15 @@ class MessageStage(StrEnum):
     CALL_PROMISED = "call_promised"
     OPTED_OUT = "opted_out"
     RELAPSED = "relapsed"
+    OPTED_IN = "opted_in"
+    ACKNOWLEDGED = "acknowledged"
+    """An answer to "I have seen it"."""
+    AWAY = "away"
+    """An answer to "I am away until …"."""
+    WRONG_PERSON = "wrong_person"
+    """An answer to "this is not mine"."""
+    DIGEST = "digest"
+    """Several things at once, instead of one message each."""
     VISIT_OFFER = "visit_offer"
     """To a technician."""
     VISIT_CANCELLED = "visit_cancelled"
@@ -39,6 +65,12 @@ class MessageStage(StrEnum):
     NO_TECHNICIAN = "no_technician"
     """To the dispatcher."""
     CALL_WANTED = "call_wanted"
+    """To the dispatcher."""
+    NOBODY_REACHABLE = "nobody_reachable"
+    """To the dispatcher."""
+    APPROVAL_WANTED = "approval_wanted"
+    """To the dispatcher."""
+    TEMPLATE_BROKEN = "template_broken"
     """To the dispatcher."""
 
 
@@ -57,6 +89,8 @@ class MessageState(StrEnum):
     FAILED = "failed"
     IN_DOUBT = "in_doubt"
     SUPPRESSED = "suppressed"
+    SUPERSEDED = "superseded"
+    """Another message, or another channel, has made it needless."""
     EXPIRED = "expired"
     DEAD = "dead"
 
@@ -66,6 +100,9 @@ _AUDIENCE = {
     MessageStage.VISIT_CANCELLED: RecipientKind.TECHNICIAN,
     MessageStage.NO_TECHNICIAN: RecipientKind.DISPATCHER,
     MessageStage.CALL_WANTED: RecipientKind.DISPATCHER,
+    MessageStage.NOBODY_REACHABLE: RecipientKind.DISPATCHER,
+    MessageStage.APPROVAL_WANTED: RecipientKind.DISPATCHER,
+    MessageStage.TEMPLATE_BROKEN: RecipientKind.DISPATCHER,
 }
 
 
@@ -79,6 +116,24 @@ OPENINGS = frozenset({MessageStage.OPENING, MessageStage.OPENING_AFTER_REMOTE_TR
 
 BAD_NEWS = OPENINGS | {MessageStage.UNSTABLE, MessageStage.RELAPSED}
 """The stages that tell a person of a fault, at first or again."""
+
+_APPOINTMENTS = frozenset(
+    {
+        MessageStage.VISIT_CONFIRMED,
+        MessageStage.VISIT_NONE_FREE,
+        MessageStage.ON_THE_WAY,
+        MessageStage.VISIT_OFFER,
+        MessageStage.VISIT_CANCELLED,
+    }
+)
+
+
+def purpose_of(stage: MessageStage, severity: Severity) -> Purpose:
+    """What a message of this stage, about trouble of this severity, is for."""
+    if stage in _APPOINTMENTS:
+        return Purpose.APPOINTMENT
+    return Purpose.SAFETY if stage in BAD_NEWS and severity is Severity.SAFETY else Purpose.SERVICE
+
 
 OUTGOING = frozenset({MessageState.HELD, MessageState.READY, MessageState.SUBMITTING, MessageState.IN_DOUBT})
 """States from which a message may still go out."""
@@ -121,6 +176,20 @@ class Refusal(StrEnum):
     TEMPLATE = "template"
     NOT_LIVE = "not_live"
     """The rule behind it may not, or no longer, reach customers."""
+    CAPPED = "capped"
+    """Enough was said to this person for now; it stands in a summary."""
+    ABSENT = "absent"
+    """The person said until when they are away."""
+    WRONG_PERSON = "wrong_person"
+    """They said that this is not theirs."""
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+    AWAITING_APPROVAL = "awaiting_approval"
+    """So many people at once that a person has to agree."""
+    COST = "cost"
+    """It would cost more than the ceiling."""
+    CIRCUIT_OPEN = "circuit_open"
+    """The provider, or our account there, is in trouble."""
 
 
 class Retry(StrEnum):

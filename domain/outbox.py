@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.faults import Severity, Stage
-from domain.messages import Channel, MessageStage, MessageState, Refusal
+from domain.messages import Channel, MessageStage, MessageState, Purpose, Refusal, purpose_of
 from domain.people import Recipient
 from domain.quiet import Quiet
 
@@ -95,6 +95,14 @@ class Pending:
     """Channels whose provider said that this address will never do."""
     taken: frozenset[str] = frozenset()
     """Provider ids that belong to other messages: no look-up may claim them."""
+    rung: int = 0
+    only_channel: Channel | None = None
+    """The one channel that it may take."""
+
+    @property
+    def purpose(self) -> Purpose:
+        """What it is for."""
+        return purpose_of(self.stage, self.brief.severity)
 
 
 @dataclass(frozen=True, slots=True)

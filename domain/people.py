@@ -1,11 +1,11 @@
 """People: customers, technicians, and the wishes that every contact must honour."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from domain.messages import Channel, RecipientKind
+from domain.messages import Channel, Purpose, RecipientKind
 
 DISPATCHER_ID = "dispatcher"
 """Whom messages to the desk are for."""
@@ -52,15 +52,31 @@ class Recipient:
     phone: str | None = None
     """E.164."""
     email: str | None = None
+    push: str | None = None
+    """A browser's push subscription, as JSON."""
+    webhook: str | None = None
+    """URL of a connector."""
+    postal: str | None = None
+    """Lines of a postal address."""
     channels: Sequence[Channel] = (Channel.SMS, Channel.EMAIL)
     """In order of preference."""
     timezone: str = "UTC"
     quiet_hours: QuietHours | None = None
-    opted_out: frozenset[Channel] = frozenset()
+    refused: Mapping[tuple[Channel, Purpose], str] = field(default_factory=dict)
+    """What the consent ledger says no to, and the source of that word: stop, bounce, dead_number …"""
 
     def address(self, channel: Channel) -> str | None:
         """Where `channel` reaches this person."""
-        return self.phone if channel is Channel.SMS else self.email
+        return {
+            Channel.EMAIL: self.email,
+            Channel.PUSH: self.push,
+            Channel.WEBHOOK: self.webhook,
+            Channel.LETTER: self.postal,
+        }.get(channel, self.phone)
+
+    def refuses(self, channel: Channel, purpose: Purpose) -> bool:
+        """Whether this person, or what we know of their address, says no to `purpose` on `channel`."""
+        return (channel, purpose) in self.refused
 
 
 @dataclass(frozen=True, slots=True)

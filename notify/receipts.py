@@ -1,4 +1,4 @@
-"""What a provider reports later, in our words. Pure; `store.outbox.receipt` keeps what comes out."""
+"""What a provider reports later, in our words. Pure; `store.receipts.receipt` keeps what comes out."""
 
 from collections.abc import Mapping
 

@@ -68,7 +68,16 @@ _VISIT_MUST_BE = {
 }
 _GOOD_NEWS = frozenset({MessageStage.RESOLVED, MessageStage.FALSE_ALARM})
 _ONLY_TO_THOSE_TOLD = _GOOD_NEWS | {MessageStage.VISIT_CANCELLED}
-_ANSWERS = frozenset({MessageStage.CALL_PROMISED, MessageStage.OPTED_OUT})
+_ANSWERS = frozenset(
+    {
+        MessageStage.CALL_PROMISED,
+        MessageStage.OPTED_OUT,
+        MessageStage.OPTED_IN,
+        MessageStage.ACKNOWLEDGED,
+        MessageStage.AWAY,
+        MessageStage.WRONG_PERSON,
+    }
+)
 """Answers to somebody who has just written to us."""
 _CANNOT_WAIT = _ANSWERS | {MessageStage.ON_THE_WAY}
 
@@ -92,12 +101,14 @@ def open_channels(pending: Pending) -> list[Channel]:
         for channel in wanted
         if channel not in pending.refused
         and person.address(channel)
-        and (channel not in person.opted_out or pending.stage is MessageStage.OPTED_OUT)
+        and (not person.refuses(channel, pending.purpose) or pending.stage is MessageStage.OPTED_OUT)
     ]
 
 
 def _only_channel(pending: Pending) -> Channel | None:
-    """Answers go where the question came from, and good news where the bad news went."""
+    """A rung has its own; answers go where the question came from, and good news where the bad news went."""
+    if pending.only_channel is not None:
+        return pending.only_channel
     if pending.stage in _ANSWERS and "channel" in pending.brief.details:
         return Channel(pending.brief.details["channel"])
     if pending.stage in _ONLY_TO_THOSE_TOLD and pending.brief.opening_state in REACHED:
@@ -168,7 +179,7 @@ def consented(pending: Pending, now: datetime) -> Verdict | None:  # noqa: ARG00
     wanted = [fixed] if fixed else [one for one in person.channels if person.address(one)]
     if not wanted or pending.stage is MessageStage.OPTED_OUT:
         return None
-    if all(channel in person.opted_out for channel in wanted):
+    if all(person.refuses(channel, pending.purpose) for channel in wanted):
         return Suppress(Refusal.OPTED_OUT, "this person asked not to be written to")
     return None
 

@@ -63,6 +63,8 @@ def facts(brief: Brief, *, language: str, now: datetime) -> dict[str, Any]:
         "customer_name": brief.customer_name,
         "customer_phone": brief.customer_phone,
         "why": _why(brief.details),
+        "count": brief.details.get("count"),
+        "items": brief.details.get("items", []),
         **_hours(brief, language=language, now=now),
     }
 

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from domain.messages import REACHED, MessageState, RecipientKind, Refusal
+from domain.messages import REACHED, Channel, MessageState, RecipientKind, Refusal
 from domain.outbox import Receipt
-from store import events, timeline
-from store.tables import Customer, Message, MessageAttempt
+from store import consent, events, timeline
+from store.tables import Message, MessageAttempt
 
 GIVEN_UP = "given_up"
 """The kind of attempt that says: not on this channel."""
@@ -40,12 +40,24 @@ def concerns(session: Session, message: Message, told: Receipt) -> bool:
 def refuse_channel(
     session: Session, message: Message, *, refusal: Refusal, at: datetime, provider_id: str = ""
 ) -> None:
-    """This address will never do. A STOP that only the carrier knew of becomes the customer's wish."""
+    """This address will never do: the ledger knows it from now on, as a wish where the carrier knew of a STOP."""
     attempt(session, message, GIVEN_UP, outcome=refusal, detail=provider_id, at=at)
     message.refused_channels = [*message.refused_channels, message.channel]
-    customer = session.get(Customer, message.recipient_id) if refusal is Refusal.OPTED_OUT else None
-    if customer and message.recipient_kind == RecipientKind.CUSTOMER and message.channel not in customer.opted_out:
-        customer.opted_out = [*customer.opted_out, message.channel]
+    if message.channel is None:
+        return
+    stop = refusal is Refusal.OPTED_OUT
+    consent.record(
+        session,
+        RecipientKind(message.recipient_kind),
+        message.recipient_id,
+        channels=[Channel(message.channel)],
+        granted=False,
+        source=consent.Source.CARRIER if stop else consent.Source.DEAD_NUMBER,
+        actor=f"provider:{message.provider}",
+        evidence=f"message {message.id}: {refusal}",
+        address=message.address,
+        now=at,
+    )
 
 
 def on_to_the_next_channel(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""The transactional outbox at rest: announcements become message rows, and each step of a delivery is one transaction.
+"""The transactional outbox at rest: each step of a delivery is one transaction.
 
 A lease is about processes and so about real time; everything a person sees is in the clock's time.
 """
@@ -6,7 +6,7 @@ A lease is about processes and so about real time; everything a person sees is i
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, or_, select, update
 from sqlalchemy.orm import Session
@@ -16,25 +16,19 @@ from domain.errors import LeaseLost
 from domain.faults import Severity
 from domain.links import LinkSigner
 from domain.messages import (
-    OPENINGS,
     REACHED,
     Channel,
     MessageStage,
     MessageState,
-    RecipientKind,
     Refusal,
     advances,
-    audience,
 )
 from domain.outbox import Content, Pending, Receipt
-from domain.people import DISPATCHER_ID, Recipient
-from domain.tickets import Announce
-from store import deliveries, events, timeline
+from domain.people import Recipient
+from store import deliveries
 from store.briefs import BriefWriter, QuietOf, never_quiet
 from store.database import Database
-from store.locking import locked
-from store.tables import Message, Meta, RuleVersion, Ticket, TimelineEntry
-from store.upsert import insert_once
+from store.tables import Message, Meta, Ticket
 
 SENDING_PAUSED = "sending_paused"
 """Meta key; any value but these means that nothing goes out."""
@@ -42,91 +36,6 @@ NOT_PAUSED = (None, "", "0", "false")
 
 TAKE_LEASE_S = 5.0
 _WAITING = (MessageState.HELD, MessageState.READY, MessageState.SUBMITTING)
-
-
-def plan(session: Session, announce: Announce, *, now: datetime) -> list[int]:
-    """The message rows that `announce` asks for. A second plan of the same announcement adds none."""
-    ticket = session.get_one(Ticket, announce.ticket_id)
-    kind = audience(announce.stage)
-    if kind is RecipientKind.CUSTOMER and ticket.agents_only:
-        return _nobody(session, announce, "this ticket is for agents only", now=now)
-    recipient_id = _recipient_id(ticket, announce, kind=kind)
-    if recipient_id is None:
-        return _nobody(session, announce, f"there is no {kind} to tell", now=now)
-    not_before = _not_before(session, ticket, announce.stage, now=now)
-    held = not_before > now
-    added = insert_once(
-        session,
-        Message,
-        ticket_id=ticket.id,
-        stage=announce.stage,
-        occurrence=announce.occurrence,
-        recipient_kind=kind,
-        recipient_id=recipient_id,
-        visit_id=announce.details.get("visit_id"),
-        details=announce.details,
-        state=MessageState.HELD if held else MessageState.READY,
-        reason="waits a moment, so that a storm can be seen as one" if held else None,
-        not_before=not_before,
-        created_at=now,
-    )
-    if added is None:
-        return []
-    events.publish(session, "message.planned", at=now, message_id=added, ticket_id=ticket.id, stage=announce.stage)
-    return [added]
-
-
-def _nobody(session: Session, announce: Announce, why: str, *, now: datetime) -> list[int]:
-    query = select(TimelineEntry.detail).where(
-        TimelineEntry.ticket_id == announce.ticket_id, TimelineEntry.kind == "nobody_told"
-    )
-    key = {"stage": str(announce.stage), "occurrence": announce.occurrence}
-    if not any(key.items() <= detail.items() for detail in session.scalars(query)):
-        timeline.note(session, announce.ticket_id, "nobody_told", at=now, actor="notify", reason=why, **key)
-    return []
-
-
-def _recipient_id(ticket: Ticket, announce: Announce, *, kind: RecipientKind) -> str | None:
-    wanted: str | None = announce.details.get(f"{kind}_id")
-    if kind is RecipientKind.CUSTOMER:
-        return wanted or ticket.customer_id
-    return wanted if kind is RecipientKind.TECHNICIAN else DISPATCHER_ID
-
-
-def _not_before(session: Session, ticket: Ticket, stage: MessageStage, *, now: datetime) -> datetime:
-    if stage not in OPENINGS or ticket.rule is None:
-        return now
-    if ticket.held_until is not None:
-        return max(now, ticket.held_until)
-    version = session.get(RuleVersion, (ticket.rule, ticket.rule_version))
-    hold = timedelta(seconds=version.hold_s if version else 0.0)
-    # A remote try has taken its time already: a storm would have been seen.
-    since = now if stage is MessageStage.OPENING else ticket.opened_at
-    return max(now, since + hold)
-
-
-def receipt(session: Session, told: Receipt, *, now: datetime, message_id: int | None = None) -> bool:
-    """Note what a provider says later. False if no message of ours is meant; a late or repeated receipt moves nothing.
-
-    A receipt proves that a submission of unknown outcome was taken, so it also ends a doubt. One that says that the
-    address will never do sends the message on to the person's next channel.
-    """
-    which = Message.id == message_id if message_id else Message.provider_id == told.provider_id
-    # Two receipts at once: the second looks at what the first has made of the message.
-    message = session.scalars(locked(select(Message).where(which))).first()
-    if message is None or (message.provider_id and message.provider_id != told.provider_id):
-        return False
-    state = MessageState(message.state)
-    deliveries.attempt(session, message, "receipt", outcome=told.state, code=told.code, detail=told.detail, at=now)
-    if not advances(state, told.state) or not deliveries.concerns(session, message, told):
-        return True
-    deliveries.take_acceptance(session, message, told, at=now)
-    if told.state is not MessageState.ACCEPTED:
-        deliveries.settle(session, message, told.state, reason=told.detail or None, at=now)
-    if told.refusal and message.channel and told.state not in REACHED:
-        deliveries.refuse_channel(session, message, refusal=told.refusal, provider_id=told.provider_id, at=now)
-        deliveries.on_to_the_next_channel(message)
-    return True
 
 
 class SqlOutbox:

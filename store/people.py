@@ -1,13 +1,15 @@
 """People at rest become recipients: who a message is for, and the wishes it must honour, as they are now."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy.orm import Session
 
-from domain.messages import Channel, RecipientKind
+from domain.messages import Channel, Purpose, RecipientKind
 from domain.people import QuietHours, Recipient
+from store import consent
 from store.tables import Customer, Device, Technician
 
 
@@ -16,7 +18,7 @@ def customer(session: Session, customer_id: str, *, device: Device | None = None
     row = session.get(Customer, customer_id)
     if row is None:
         return _gone(RecipientKind.CUSTOMER, customer_id)
-    return Recipient(
+    person = Recipient(
         kind=RecipientKind.CUSTOMER,
         id=row.id,
         name=row.name,
@@ -26,8 +28,14 @@ def customer(session: Session, customer_id: str, *, device: Device | None = None
         channels=tuple(_channels(row.channels)),
         timezone=_zone(row.timezone, device.timezone if device else None),
         quiet_hours=_quiet_hours(row),
-        opted_out=frozenset(_channels(row.opted_out)),
     )
+    return _with_wishes(session, person)
+
+
+def wanted_channels(session: Session, row: Customer) -> list[str]:
+    """The customer's channels without those on which they want no news of their products."""
+    person = customer(session, row.id)
+    return [channel for channel in person.channels if not person.refuses(channel, Purpose.SERVICE)]
 
 
 def technician(session: Session, technician_id: str) -> Recipient:
@@ -35,7 +43,7 @@ def technician(session: Session, technician_id: str) -> Recipient:
     row = session.get(Technician, technician_id)
     if row is None:
         return _gone(RecipientKind.TECHNICIAN, technician_id)
-    return Recipient(
+    person = Recipient(
         kind=RecipientKind.TECHNICIAN,
         id=row.id,
         name=row.name,
@@ -44,6 +52,12 @@ def technician(session: Session, technician_id: str) -> Recipient:
         email=row.email,
         timezone=_zone(row.timezone),
     )
+    return _with_wishes(session, person)
+
+
+def _with_wishes(session: Session, person: Recipient) -> Recipient:
+    addresses = {channel: person.address(channel) for channel in Channel}
+    return replace(person, refused=consent.refused(session, person.kind, person.id, addresses=addresses))
 
 
 def _gone(kind: RecipientKind, person_id: str) -> Recipient:

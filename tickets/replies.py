@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 from domain.clock import iso
 from domain.errors import Forbidden, NotFound
 from domain.faults import Severity, TransitionState
-from domain.messages import REACHED, Channel, MessageStage, RecipientKind, ReplyIntent
+from domain.messages import REACHED, Channel, MessageStage, Purpose, RecipientKind, ReplyIntent
 from domain.tickets import OPEN_STATES, Announce, Effect, TicketCause, TicketState, VisitWanted
 from domain.verdicts import Judgement
-from store import timeline
+from store import consent, people, timeline
 from store.locking import locked
 from store.tables import Customer, Device, Fault, Message, Ticket, TimelineEntry
 from tickets.correlator import RELAPSE_WITHIN
@@ -65,7 +65,7 @@ def on_reply(
     if intent in {ReplyIntent.STOP, ReplyIntent.START}:
         stop = intent is ReplyIntent.STOP
         ticket = ticket or _newest(session, customer_id)
-        return _wish(session, customer, ticket, stop=stop, channel=channel, reference=reference, now=now)
+        return _wish(session, customer, ticket, stop=stop, channel=channel, text=text, reference=reference, now=now)
     ticket = _workable(session, customer, ticket, intent=intent, text=text, now=now)
     if ticket is None:
         return None, []
@@ -146,17 +146,27 @@ def _wish(
     *,
     stop: bool,
     channel: str,
+    text: str,
     reference: str,
     now: datetime,
 ) -> tuple[int | None, list[Effect]]:
     """Honour STOP and START on this channel; from elsewhere, on every channel."""
-    meant = {channel} if channel in set(Channel) else {str(one) for one in Channel}
-    was = set(customer.opted_out)
-    wanted = was | meant if stop else was - meant
-    number = ticket.id if ticket else None
-    if wanted == was:
+    meant = [Channel(channel)] if channel in set(Channel) else list(Channel)
+    number, person = ticket.id if ticket else None, people.customer(session, customer.id)
+    if all(person.refuses(one, purpose) is stop for one in meant for purpose in Purpose):
         return number, []
-    customer.opted_out = sorted(wanted)
+    source = consent.Source.STOP if stop else consent.Source.START
+    consent.record(
+        session,
+        RecipientKind.CUSTOMER,
+        customer.id,
+        channels=meant,
+        granted=not stop,
+        source=source,
+        actor=f"customer:{customer.id}",
+        evidence=text,
+        now=now,
+    )
     if ticket is None:
         return None, []
     kind = "opted_out" if stop else "opted_in"

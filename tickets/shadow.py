@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from domain.faults import Severity
+from domain.messages import Purpose
 from store import people
 from store.tables import Customer, Device, Fault, RuleVersion, Ticket
 from store.tables import Playbook as PlaybookRow
@@ -70,7 +71,7 @@ def _tell(
     if not any(isinstance(step, MessageStep) for step in playbook.steps):
         return None
     who = people.customer(session, customer_id, device=device)
-    open_to = [channel for channel in who.channels if channel not in who.opted_out and who.address(channel)]
+    open_to = [one for one in who.channels if who.address(one) and not who.refuses(one, Purpose.SERVICE)]
     at_once = isinstance(playbook.step(0), MessageStep)
     return {
         "customer_id": customer_id,

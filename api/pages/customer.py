@@ -28,6 +28,7 @@ from domain.messages import ReplyIntent
 from domain.tickets import CommandState, TicketState, VisitState
 from store import timeline
 from store.briefs import sender_of
+from store.people import wanted_channels
 from store.tables import (
     Command,
     Customer,
@@ -110,8 +111,8 @@ def _context(
         "sender": sender_of(session, product),
         "story": customer_story.tell(facts, language=language, zone=zone, now=now),
         "log": [(times.at(step.at, zone, now=now, language=language), step) for step in log],
-        "writing": _writing(customer, language),
-        "can_stop": bool(customer and set(customer.channels) - set(customer.opted_out)),
+        "writing": _writing(session, customer, language),
+        "can_stop": bool(customer and wanted_channels(session, customer)),
         "has_customer": customer is not None,
     }
 
@@ -208,11 +209,11 @@ def _tried(session: Session, ticket: Ticket, product: Product | None) -> custome
     return customer_story.Tried(command.name, declared.get("title") or {}, CommandState(command.state), at)
 
 
-def _writing(customer: Customer | None, language: str) -> str:
+def _writing(session: Session, customer: Customer | None, language: str) -> str:
     words = LANGUAGES[language]
     if customer is None:
         return ""
-    channels = [words.get(name, name) for name in customer.channels if name not in customer.opted_out]
+    channels = [words.get(name, name) for name in wanted_channels(session, customer)]
     if not channels:
         return words["writing_none"]
     quiet = ""

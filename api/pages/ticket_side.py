@@ -15,6 +15,7 @@ from api.views.phrases import number, plural, said
 from api.views.states import Pill, command_pill, message_pill, visit_pill
 from domain.faults import TransitionState
 from store.notes import in_force
+from store.people import wanted_channels
 from store.tables import (
     Command,
     Customer,
@@ -83,7 +84,7 @@ def side_of(session: Session, ticket: Ticket, *, zone: ZoneInfo, now: datetime) 
 
 def wishes_of(session: Session, customer: Customer, ticket: Ticket | None = None) -> str:
     """Language, channels, quiet hours, and how often we were in contact."""
-    channels = [name for name in customer.channels if name not in customer.opted_out]
+    channels = wanted_channels(session, customer)
     parts = [_LANGUAGES.get(customer.language, customer.language)]
     parts.append(", then ".join(_CHANNELS.get(name, name) for name in channels) or "does not want to be written to")
     if customer.quiet_from and customer.quiet_to:

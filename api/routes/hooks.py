@@ -13,7 +13,7 @@ from domain.messages import Channel
 from notify.channels.reference import message_id
 from notify.channels.twilio_sms import signature_ok
 from notify.receipts import receipt_of
-from store import outbox
+from store import receipts
 
 EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 
@@ -43,7 +43,7 @@ def status(fields: Signed, house: House, query_message: Annotated[str, Query(ali
         return
     with house.database.write() as session:
         named = message_id(query_message)
-        outbox.receipt(session, receipt, now=house.clock.now(), message_id=named)
+        receipts.receipt(session, receipt, now=house.clock.now(), message_id=named)
 
 
 @router.post("/inbound", summary="What somebody wrote", response_class=Response)

@@ -2,7 +2,10 @@
 
 from typing import Any, Self
 
+from sqlalchemy.orm import object_session
+
 from api.schemas.moments import Moment, Shown
+from store import consent, people
 from store.notes import in_force
 from store.tables import Customer, Device, Maker, Product, Technician
 from store.tables.base import Base
@@ -56,9 +59,11 @@ class CustomerOut(Shown):
 
     @classmethod
     def of(cls, row: Customer) -> Self:
-        """From its row."""
+        """From its row, still in its session, and the consent ledger."""
         quiet = {"from": row.quiet_from, "to": row.quiet_to} if row.quiet_from and row.quiet_to else None
-        return cls.model_validate({**_columns(row), "quiet_hours": quiet})
+        session = object_session(row)
+        no = consent.channels_refused(people.customer(session, row.id).refused) if session else []
+        return cls.model_validate({**_columns(row), "quiet_hours": quiet, "opted_out": no})
 
 
 class TechnicianOut(Shown):

@@ -57,6 +57,7 @@ MESSAGE = {
     MessageState.FAILED: Pill("alarm", "failed"),
     MessageState.IN_DOUBT: Pill("alarm", "in doubt"),
     MessageState.SUPPRESSED: Pill("calm", "not sent"),
+    MessageState.SUPERSEDED: Pill("calm", "not needed"),
     MessageState.EXPIRED: Pill("calm", "expired"),
     MessageState.DEAD: Pill("alarm", "given up"),
 }

@@ -1,6 +1,7 @@
 """Every table of the database."""
 
 from store.tables.base import Base
+from store.tables.consents import Consent
 from store.tables.devices import (
     Customer,
     Device,
@@ -43,6 +44,7 @@ from store.tables.tickets import (
 __all__ = [
     "Base",
     "Command",
+    "Consent",
     "ControlEntry",
     "Customer",
     "DeadLetter",

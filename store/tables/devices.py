@@ -34,7 +34,7 @@ class Product(Base):
 
 
 class Customer(Base):
-    """A person with a product. `opted_out` lists channels."""
+    """A person with a product. What they want to hear on which channel stands in the consent ledger."""
 
     __tablename__ = "customers"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -47,7 +47,6 @@ class Customer(Base):
     quiet_from: Mapped[str | None] = mapped_column(default="21:00")
     """`HH:MM`; both NULL when quiet hours are switched off."""
     quiet_to: Mapped[str | None] = mapped_column(default="08:00")
-    opted_out: Mapped[list[Any]] = mapped_column(default=list)
     body: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 

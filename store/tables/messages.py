@@ -10,12 +10,20 @@ from store.tables.base import Base
 
 
 class Message(Base):
-    """One message to one person about one moment of one ticket."""
+    """One message to one person about one moment of one ticket; a summary is about none, or several."""
 
     __tablename__ = "messages"
     __table_args__ = (
         # "One message per stage and recipient" is the database's word.
-        UniqueConstraint("ticket_id", "stage", "occurrence", "recipient_kind", "recipient_id"),
+        UniqueConstraint(
+            "ticket_id",
+            "stage",
+            "occurrence",
+            "recipient_kind",
+            "recipient_id",
+            "rung",
+            name="uq_messages_one_per_stage",
+        ),
         Index("ix_messages_due", "state", "not_before"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -24,12 +32,19 @@ class Message(Base):
     occurrence: Mapped[str] = mapped_column(default="")
     recipient_kind: Mapped[str]
     recipient_id: Mapped[str] = mapped_column(index=True)
+    rung: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Step of a ladder: the same word once more, on another channel."""
+    purpose: Mapped[str] = mapped_column(default="service", server_default="service")
     visit_id: Mapped[int | None]
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)
     state: Mapped[str]
     reason: Mapped[str | None]
     """One sentence: why it is where it is."""
     not_before: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    """When it would be of no use any more."""
+    only_channel: Mapped[str | None]
+    """The one channel that it may take; NULL: whichever the person likes best."""
     channel: Mapped[str | None]
     address: Mapped[str | None]
     subject: Mapped[str | None]
@@ -44,6 +59,11 @@ class Message(Base):
     lease_until: Mapped[float | None]
     """Real epoch seconds: leases are about processes, not about the simulated day."""
     lease: Mapped[int] = mapped_column(default=0)
+    sender: Mapped[str | None]
+    """The number or address that it left from."""
+    segments: Mapped[int | None]
+    cost: Mapped[float | None]
+    """What was expected on submission, in the currency of the settings."""
     provider: Mapped[str | None]
     provider_id: Mapped[str | None] = mapped_column(index=True)
     created_at: Mapped[datetime]

@@ -17,9 +17,8 @@ from app.pipeline import hand_on
 from domain.clock import FakeClock
 from domain.links import LinkSigner
 from domain.messages import RecipientKind
-from domain.people import Recipient
+from domain.people import DISPATCHER_ID, Recipient
 from rules.documents import parse_documents
-from store import outbox
 from store.database import Database
 from store.history import History
 from store.log_memory import MemoryLog
@@ -114,7 +113,7 @@ class House:
             hand_on=hand_on,
             dispatcher=Recipient(
                 RecipientKind.DISPATCHER,
-                outbox.DISPATCHER_ID,
+                DISPATCHER_ID,
                 "Claire at the desk",
                 email="desk@example.net",
                 timezone="Europe/Paris",

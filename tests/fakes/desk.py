@@ -12,9 +12,9 @@ from sqlalchemy import delete, select
 from dispatch import service as dispatching
 from domain.clock import FakeClock
 from domain.faults import EndReason, Severity, Transition, TransitionState
-from domain.messages import OUTGOING, MessageStage, MessageState, ReplyIntent
+from domain.messages import OUTGOING, Channel, MessageStage, MessageState, ReplyIntent
 from domain.tickets import Announce, Effect, TicketState, VisitUnneeded, VisitWanted
-from store import due, outbox, timeline
+from store import consent, due, people, planning, timeline
 from store.database import Database
 from store.tables import (
     Base,
@@ -166,6 +166,11 @@ class Desk:
                 if message.state in OUTGOING:
                     message.state, message.accepted_at = MessageState.ACCEPTED, self.now
 
+    def refused(self, customer_id: str = "c-1") -> list[Channel]:
+        """The channels on which the customer wants no service messages."""
+        with self.write() as session:
+            return consent.channels_refused(people.customer(session, customer_id).refused)
+
     def withhold(self, refusal: str) -> None:
         """Everything that waits to be sent is suppressed, as the sender would write it."""
         with self.write() as session:
@@ -242,7 +247,7 @@ class Desk:
             match effect:
                 case Announce():
                     self.announced.append(effect)
-                    outbox.plan(session, effect, now=self.now)
+                    planning.plan(session, effect, now=self.now)
                 case VisitWanted(ticket_id, skill, asked_by):
                     waiting += dispatching.request(session, ticket_id, skill=skill, asked_by=asked_by, now=self.now)
                 case VisitUnneeded(ticket_id):

@@ -13,7 +13,7 @@ from domain.links import LinkSigner
 from domain.messages import Channel, MessageStage, RecipientKind
 from domain.people import Recipient
 from domain.tickets import Announce
-from store import outbox
+from store import outbox, planning
 from store.database import Database
 from store.tables import (
     Base,
@@ -70,7 +70,7 @@ class House:
 
     def plan(self, stage: MessageStage = MessageStage.OPENING, occurrence: str = "", **details: Any) -> list[int]:
         with self.database.write() as session:
-            return outbox.plan(session, Announce(1, stage, occurrence, details), now=self.clock.now())
+            return planning.plan(session, Announce(1, stage, occurrence, details), now=self.clock.now())
 
     def change(self, table: type[Base], key: object, **values: Any) -> None:
         with self.database.write() as session:

@@ -8,7 +8,7 @@ import pytest
 
 from domain.messages import Channel, MessageState
 from domain.outbox import Content, Receipt
-from store import events, outbox
+from store import events, receipts
 from store.database import Database
 from store.tables import Base, Event
 from tests.fakes.outbox_rows import START, House
@@ -99,11 +99,11 @@ def test_two_receipts_at_once_do_not_go_backwards(house: House) -> None:
 
     def late() -> None:
         with house.database.write() as session:
-            outbox.receipt(session, Receipt("SM1", MessageState.SENT), now=START)
+            receipts.receipt(session, Receipt("SM1", MessageState.SENT), now=START)
 
     thread = threading.Thread(target=late)
     with house.database.write() as session:
-        outbox.receipt(session, Receipt("SM1", MessageState.DELIVERED), now=START)
+        receipts.receipt(session, Receipt("SM1", MessageState.DELIVERED), now=START)
         session.flush()
         thread.start()
         thread.join(0.5)  # it has read by now, or waits

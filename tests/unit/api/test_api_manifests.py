@@ -101,7 +101,7 @@ kind: rules
         ("kind: customer\nid: c\nname: C\ntimezone: Paris", "timezone", "is not a time zone"),
         ("kind: customer\nid: c\nname: C\nemail: at home", "email", "is not an e-mail address"),
         ('kind: customer\nid: c\nname: C\nquiet_hours: {from: 25, to: "08:00"}', "quiet_hours.from", "valid string"),
-        ("kind: customer\nid: c\nname: C\nchannels: [pigeon]", "channels.0", "input should be 'sms' or 'email'"),
+        ("kind: customer\nid: c\nname: C\nchannels: [pigeon]", "channels.0", "input should be 'sms', 'email'"),
         ("kind: device\nid: d\nproduct: heatpump-y", "product", "no product 'heatpump-y'"),
         ("kind: device\nid: d\ncustomer: c-2", "customer", "no customer 'c-2'"),
         ("kind: device\nid: d\ncontacts: [{customer: c-2}]", "contacts.0.customer", "no customer 'c-2'"),

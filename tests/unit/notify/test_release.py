@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.faults import Severity, Stage
-from domain.messages import OPENINGS, Channel, MessageStage, MessageState, Refusal
+from domain.messages import OPENINGS, Channel, MessageStage, MessageState, Purpose, Refusal
 from domain.people import QuietHours
 from notify.release import Go, Hold, Suppress, Wait, open_channels, release
 from tests.fakes.briefs import NOW, pending
@@ -21,6 +21,10 @@ ABOUT_A_FAULT = [*sorted(OPENINGS), MessageStage.RELAPSED, MessageStage.UNSTABLE
 def with_person(message, **changes):
     person = replace(message.brief.recipient, **changes)
     return replace(message, brief=replace(message.brief, recipient=person))
+
+
+def no_to(*channels):
+    return {(channel, purpose): "stop" for channel in channels for purpose in Purpose}
 
 
 def visit_after(*, hours):
@@ -110,28 +114,28 @@ def test_who_wrote_to_us_first_hears_the_good_news():
 def test_good_news_takes_the_way_of_the_bad_news_or_none():
     message = pending(MessageStage.RESOLVED, opening_channel=Channel.EMAIL)
     assert release(message, now=NOW) == Go(Channel.EMAIL, "alice@example.net")
-    opted_out = with_person(message, opted_out=frozenset({Channel.EMAIL}))
+    opted_out = with_person(message, refused=no_to(Channel.EMAIL))
     assert refusal(release(opted_out, now=NOW)) is Refusal.OPTED_OUT
 
 
 def test_an_opt_out_of_one_channel_leaves_the_other():
-    message = with_person(pending(), opted_out=frozenset({Channel.SMS}))
+    message = with_person(pending(), refused=no_to(Channel.SMS))
     assert release(message, now=NOW) == Go(Channel.EMAIL, "alice@example.net")
 
 
 def test_an_opt_out_of_all_holds_even_in_danger():
-    message = with_person(pending(severity=Severity.SAFETY), opted_out=frozenset(Channel))
+    message = with_person(pending(severity=Severity.SAFETY), refused=no_to(*Channel))
     assert refusal(release(message, now=NOW)) is Refusal.OPTED_OUT
 
 
 def test_an_opt_out_counts_where_the_other_channel_has_no_address():
-    message = with_person(pending(), opted_out=frozenset({Channel.SMS}), email=None)
+    message = with_person(pending(), refused=no_to(Channel.SMS), email=None)
     assert refusal(release(message, now=NOW)) is Refusal.OPTED_OUT
 
 
 def test_the_confirmation_of_an_opt_out_goes_out_on_the_channel_of_the_wish_at_any_hour():
     message = pending(MessageStage.OPTED_OUT, details={"channel": "email"})
-    message = with_person(message, opted_out=frozenset({Channel.EMAIL}))
+    message = with_person(message, refused=no_to(Channel.EMAIL))
     assert release(message, now=NIGHT) == Go(Channel.EMAIL, "alice@example.net")
 
 

@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import text
 
 from domain.errors import LeaseLost
-from domain.messages import Channel, MessageStage, MessageState, Refusal
+from domain.messages import Channel, MessageStage, MessageState, Purpose, Refusal
 from domain.outbox import Content, Receipt
-from store import outbox
+from domain.tickets import Announce
+from store import consent, outbox, planning, receipts
 from store.tables import Customer, Device, Event, Fault, Message, Meta, RuleVersion, Ticket, TimelineEntry
 from tests.fakes.outbox_rows import START, House
 
@@ -119,7 +120,7 @@ def test_danger_goes_first(house):
         columns = {c.name: getattr(session.get_one(Ticket, 1), c.name) for c in Ticket.__table__.columns}
         session.add(Ticket(**{**columns, "id": 2, "family": "gas", "severity": "safety"}))
         session.flush()
-        outbox.plan(session, outbox.Announce(2, MessageStage.CALL_WANTED), now=house.clock.now())
+        planning.plan(session, Announce(2, MessageStage.CALL_WANTED), now=house.clock.now())
     assert house.outbox().take().brief.ticket_id == 2
 
 
@@ -159,7 +160,7 @@ def test_receipts_out_of_order_move_only_forwards(house):
     box.accepted(pending, Receipt("SM1", MessageState.ACCEPTED), attempt=1)
     for state in (MessageState.DELIVERED, MessageState.SENT, MessageState.DELIVERED):
         with house.database.write() as session:
-            assert outbox.receipt(session, Receipt("SM1", state), now=house.clock.now())
+            assert receipts.receipt(session, Receipt("SM1", state), now=house.clock.now())
     assert house.message().state == MessageState.DELIVERED
     assert house.timeline().count("message_delivered") == 1
     assert "message_sent" not in house.timeline()
@@ -171,7 +172,7 @@ def test_a_receipt_ends_a_doubt_by_the_message_it_names(house):
     pending = box.take()
     submit(box, pending)
     with house.database.write() as session:
-        assert outbox.receipt(session, Receipt("SM9", MessageState.SENT), now=house.clock.now(), message_id=1)
+        assert receipts.receipt(session, Receipt("SM9", MessageState.SENT), now=house.clock.now(), message_id=1)
     assert (house.message().state, house.message().provider_id) == (MessageState.SENT, "SM9")
     assert "message_accepted" in house.timeline()
     box.accepted(pending, Receipt("SM9", MessageState.ACCEPTED), attempt=1)
@@ -182,7 +183,7 @@ def test_a_receipt_ends_a_doubt_by_the_message_it_names(house):
 
 def test_a_receipt_for_nobody_is_not_ours(house):
     with house.database.write() as session:
-        assert not outbox.receipt(session, Receipt("SM0", MessageState.SENT), now=house.clock.now())
+        assert not receipts.receipt(session, Receipt("SM0", MessageState.SENT), now=house.clock.now())
 
 
 def test_a_stop_that_only_the_carrier_knew_becomes_the_customers_wish(house):
@@ -193,11 +194,14 @@ def test_a_stop_that_only_the_carrier_knew_becomes_the_customers_wish(house):
     box.channel_refused(pending, refusal=Refusal.OPTED_OUT, reason="21610")
     again = box.take()
     assert again.refused == {Channel.SMS}
-    assert again.brief.recipient.opted_out == {Channel.SMS}
+    assert set(consent.channels_refused(again.brief.recipient.refused)) == {Channel.SMS}
+    assert again.brief.recipient.refused[Channel.SMS, Purpose.SAFETY] == "carrier"
 
 
-@pytest.mark.parametrize(("refusal", "wishes"), [(Refusal.BAD_ADDRESS, set()), (Refusal.OPTED_OUT, {Channel.SMS})])
-def test_a_receipt_that_the_number_will_never_do_sends_it_on(house, refusal, wishes):
+@pytest.mark.parametrize(
+    ("refusal", "sources"), [(Refusal.BAD_ADDRESS, {"dead_number"}), (Refusal.OPTED_OUT, {"carrier"})]
+)
+def test_a_receipt_that_the_number_will_never_do_sends_it_on(house, refusal, sources):
     house.plan()
     box = house.outbox()
     pending = box.take()
@@ -207,10 +211,10 @@ def test_a_receipt_that_the_number_will_never_do_sends_it_on(house, refusal, wis
     late = Receipt("SM1", MessageState.SENT)
     for one in (told, told, late):
         with house.database.write() as session:
-            assert outbox.receipt(session, one, now=house.clock.now(), message_id=1)
+            assert receipts.receipt(session, one, now=house.clock.now(), message_id=1)
     again = box.take()
     assert (again.refused, again.attempt) == ({Channel.SMS}, 1)
-    assert again.brief.recipient.opted_out == wishes
+    assert set(again.brief.recipient.refused.values()) == sources
     assert house.timeline() == ["message_accepted", "message_undelivered"]
     submit(box, again, channel=Channel.EMAIL)
     box.accepted(again, Receipt("<2@mail>", MessageState.ACCEPTED), attempt=2)

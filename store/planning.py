@@ -1,0 +1,76 @@
+"""What should be said becomes message rows, in the transaction of the change that caused it."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from domain.faults import Severity
+from domain.messages import OPENINGS, MessageStage, MessageState, RecipientKind, audience, purpose_of
+from domain.people import DISPATCHER_ID
+from domain.tickets import Announce
+from store import events, timeline
+from store.tables import Message, RuleVersion, Ticket, TimelineEntry
+from store.upsert import insert_once
+
+
+def plan(session: Session, announce: Announce, *, now: datetime) -> list[int]:
+    """The message rows that `announce` asks for. A second plan of the same announcement adds none."""
+    ticket = session.get_one(Ticket, announce.ticket_id)
+    kind = audience(announce.stage)
+    if kind is RecipientKind.CUSTOMER and ticket.agents_only:
+        return _nobody(session, announce, "this ticket is for agents only", now=now)
+    recipient_id = _recipient_id(ticket, announce, kind=kind)
+    if recipient_id is None:
+        return _nobody(session, announce, f"there is no {kind} to tell", now=now)
+    not_before = _not_before(session, ticket, announce.stage, now=now)
+    held = not_before > now
+    added = insert_once(
+        session,
+        Message,
+        ticket_id=ticket.id,
+        stage=announce.stage,
+        occurrence=announce.occurrence,
+        recipient_kind=kind,
+        recipient_id=recipient_id,
+        purpose=purpose_of(announce.stage, Severity(ticket.severity)),
+        visit_id=announce.details.get("visit_id"),
+        details=announce.details,
+        state=MessageState.HELD if held else MessageState.READY,
+        reason="waits a moment, so that a storm can be seen as one" if held else None,
+        not_before=not_before,
+        created_at=now,
+    )
+    if added is None:
+        return []
+    events.publish(session, "message.planned", at=now, message_id=added, ticket_id=ticket.id, stage=announce.stage)
+    return [added]
+
+
+def _nobody(session: Session, announce: Announce, why: str, *, now: datetime) -> list[int]:
+    query = select(TimelineEntry.detail).where(
+        TimelineEntry.ticket_id == announce.ticket_id, TimelineEntry.kind == "nobody_told"
+    )
+    key = {"stage": str(announce.stage), "occurrence": announce.occurrence}
+    if not any(key.items() <= detail.items() for detail in session.scalars(query)):
+        timeline.note(session, announce.ticket_id, "nobody_told", at=now, actor="notify", reason=why, **key)
+    return []
+
+
+def _recipient_id(ticket: Ticket, announce: Announce, *, kind: RecipientKind) -> str | None:
+    wanted: str | None = announce.details.get(f"{kind}_id")
+    if kind is RecipientKind.CUSTOMER:
+        return wanted or ticket.customer_id
+    return wanted if kind is RecipientKind.TECHNICIAN else DISPATCHER_ID
+
+
+def _not_before(session: Session, ticket: Ticket, stage: MessageStage, *, now: datetime) -> datetime:
+    if stage not in OPENINGS or ticket.rule is None:
+        return now
+    if ticket.held_until is not None:
+        return max(now, ticket.held_until)
+    version = session.get(RuleVersion, (ticket.rule, ticket.rule_version))
+    hold = timedelta(seconds=version.hold_s if version else 0.0)
+    # A remote try has taken its time already: a storm would have been seen.
+    since = now if stage is MessageStage.OPENING else ticket.opened_at
+    return max(now, since + hold)
