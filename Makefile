@@ -22,8 +22,14 @@ $(STAMP): requirements.lock pyproject.toml package-lock.json
 demo: $(STAMP) ## tell the whole story on simulated products, until Ctrl-C
 	@$(BIN)/prevenant demo
 
-test: $(STAMP) ## run every test
+PRISM := tests/prism/node_modules/.package-lock.json
+
+test: $(STAMP) $(PRISM) ## run every test
 	$(BIN)/pytest -n 2 --dist loadfile
+
+$(PRISM): tests/prism/package-lock.json
+	$(BIN)/python -m api.assets tests/prism
+	@touch $@
 
 check: $(STAMP) ## format, lint, types, import contracts, size gate
 	$(BIN)/ruff format --check .
@@ -39,4 +45,4 @@ lock: ## pin dependencies anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -o requirements.lock
 
 clean: ## remove what setup and the demo made
-	rm -rf .venv node_modules api/static/vendor data
+	rm -rf .venv node_modules tests/prism/node_modules api/static/vendor data

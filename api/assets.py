@@ -1,4 +1,7 @@
-"""Brings what the pages need from npm into `api/static/vendor`; `make setup` runs it (`python -m api.assets`)."""
+"""Brings what the pages need from npm into `api/static/vendor`; `make setup` runs it (`python -m api.assets`).
+
+Folders given as arguments get the npm parts of their own lock file first: `make test` has one.
+"""
 
 import os
 import shutil
@@ -32,7 +35,7 @@ def build(*, root: Path = ROOT, vendor: Path = VENDOR) -> bool:
     stamp = vendor / _STAMP
     if stamp.exists() and stamp.read_text() == wanted and not missing(vendor):
         return False
-    _npm_ci(root)
+    npm_ci(root)
     vendor.mkdir(parents=True, exist_ok=True)
     for name, source in PARTS.items():
         shutil.copyfile(root / "node_modules" / source, vendor / name)
@@ -53,7 +56,8 @@ def check(vendor: Path = VENDOR) -> None:
         )
 
 
-def _npm_ci(root: Path) -> None:
+def npm_ci(root: Path) -> None:
+    """Install into `root` what its package-lock.json names. Raises ConfigError."""
     command, environment = _npm()
     arguments = [*command, "ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error"]
     done = subprocess.run(arguments, cwd=root, env=environment, capture_output=True, text=True, check=False)
@@ -80,6 +84,8 @@ def _npm() -> tuple[list[str], dict[str, str]]:
 
 if __name__ == "__main__":
     try:
+        for folder in sys.argv[1:]:
+            npm_ci(Path(folder))
         built = build()
     except ConfigError as problem:
         sys.exit(str(problem))
