@@ -65,6 +65,8 @@ class Services:
     status: Callable[[], Mapping[str, Any]]
     """{"roles": [{role, pid, ready, trouble, …}], …} as `prevenant status --json` prints it."""
     twilio_auth_token: str | None = field(default=None, repr=False)
+    push_key: str = ""
+    """Our public VAPID key, base64url; empty where no browser is written to."""
     partitions: int = 8
 
     @property

@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.settings import Role, Settings
 from domain.clock import Clock
@@ -16,6 +16,9 @@ from store import meta
 from store.database import Database
 from store.history import History
 from store.log_jetstream import JetStreamLog
+
+if TYPE_CHECKING:
+    from notify.channels.web_push import PushIdentity
 
 Probe = Callable[[], Mapping[str, Any]]
 
@@ -51,6 +54,16 @@ class House:
         with self.database.write() as session:
             key = meta.signing_key(session)
         return LinkSigner(key, self.settings.public)
+
+    def push_identity(self) -> "PushIdentity | None":
+        """Who pushes to browsers; every process has the same key. None unless the settings say whom to write to."""
+        if not self.settings.push_subject:
+            return None
+        from notify.channels.web_push import PushIdentity, new_private_key
+
+        with self.database.write() as session:
+            key = meta.settle(session, "vapid_key", new_private_key())
+        return PushIdentity(key, self.settings.push_subject)
 
     def dispatcher(self) -> Recipient:
         """Who is told when nobody can be sent."""

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from base64 import b64decode
 from pathlib import Path
 from typing import Literal
 
@@ -46,6 +47,9 @@ class Settings(BaseSettings):
     twilio_base_url: str = ""
     smtp_url: str = ""
     mail_from: str = ""
+    push_subject: str = ""
+    webhook_secret: str = ""
+    letter_spool: str = ""
     dispatcher_email: str = "dispatcher@localhost"
     dispatcher_name: str = "Dispatcher"
     log_level: str = "info"
@@ -64,6 +68,12 @@ class Settings(BaseSettings):
             )
         if self.smtp_url and not self.mail_from:
             raise ConfigError("PREVENANT_SMTP_URL is set; PREVENANT_MAIL_FROM is needed too")
+        if self.push_subject and not self.push_subject.startswith(("mailto:", "https:")):
+            raise ConfigError(
+                f"PREVENANT_PUSH_SUBJECT is {self.push_subject!r}; push services want mailto:you@example.net or https://…"
+            )
+        if self.webhook_secret and not _is_base64(self.webhook_secret.removeprefix("whsec_")):
+            raise ConfigError("PREVENANT_WEBHOOK_SECRET is not base64; make one with: openssl rand -base64 24")
         if self.nats_url and not self.mqtt_url:
             raise ConfigError(
                 "PREVENANT_NATS_URL is set, so there is no embedded broker; set PREVENANT_MQTT_URL too, "
@@ -112,6 +122,13 @@ class Settings(BaseSettings):
     def token_file(self) -> Path:
         """Where a generated admin token is kept."""
         return self.data_dir / "admin_token"
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return len(b64decode(text, validate=True)) >= 16
+    except ValueError:
+        return False
 
 
 def load_settings() -> Settings:

@@ -107,11 +107,16 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is sent. `subject` and `html` are for e-mail."""
+    """What is sent. `html` is for e-mail; `subject` also heads a push and a letter."""
 
     text: str
     subject: str = ""
     html: str = ""
+    link: str = ""
+    """Where a tap leads, for channels that keep it apart from the text."""
+    sender: str = ""
+    """The maker, as the person knows it; heads a letter."""
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 # Blanks and quotes that look alike and would push a text message out of GSM-7.
 _PLAIN = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'", "\u2018": "'"})
+_SHEETS = frozenset({Channel.PUSH, Channel.WEBHOOK, Channel.LETTER})
 _BLANKS = re.compile(r"\s+")
 _FALLBACK = {
     "en": "{maker}: there is news about your {noun}: {link}",
@@ -50,11 +51,27 @@ class Renderer:
         facts = wording.facts(brief, language=language, now=now)
         moment = wording.moment_of(stage, brief)
         try:
-            if channel is Channel.SMS:
-                return Rendered(Content(self.sms(moment, facts, language=language)))
-            return Rendered(self.email(moment, facts, language=language))
+            return Rendered(self._content(channel, moment, facts, language=language))
         except TemplateError as exc:
             return Rendered(_fallback(facts, language=language), problem=f"{moment}.{language}: {exc}")
+
+    def _content(self, channel: Channel, moment: str, facts: dict[str, Any], *, language: str) -> Content:
+        if channel is Channel.SMS:
+            return Content(self.sms(moment, facts, language=language))
+        if channel in _SHEETS:
+            return self.sheet(moment, facts, language=language)
+        return self.email(moment, facts, language=language)
+
+    def sheet(self, moment: str, facts: dict[str, Any], *, language: str) -> Content:
+        """Headline, paragraphs and link apart, for a push, a connector or a letter. Raises TemplateError."""
+        template = self._text.get_template(f"email/{moment}.{language}.txt")
+        return Content(
+            text="\n\n".join(_paragraphs(_block(template, "body", facts))),
+            subject=_one_line(_block(template, "headline", facts)),
+            link=facts["link"],
+            sender=facts["maker"],
+            language=language,
+        )
 
     def sms(self, moment: str, facts: dict[str, Any], *, language: str) -> str:
         """One line. Raises TemplateError."""

@@ -171,7 +171,7 @@ class Sender:
         self._outbox.postpone(pending, after_s=pause, reason=str(error), refusal=error.refusal)
 
     def _ask_later(self, pending: Pending, adapter: ChannelAdapter, *, reason: str) -> None:
-        if not adapter.look_up_after_s and not adapter.authoritative:
+        if not (adapter.look_up_after_s or adapter.authoritative or adapter.repeatable):
             self._outbox.in_doubt(pending, reason=reason)
         else:
             pause = (*adapter.look_up_after_s, TROUBLE_S)[0]
@@ -196,8 +196,9 @@ class Sender:
         elif pending.attempt > len(BACKOFF_S):
             reason = f"given up: {pending.attempt} submissions never arrived"
             self._outbox.failed(pending, refusal=Refusal.UNREACHABLE, reason=reason, dead=True)
-        elif adapter.authoritative:
-            self._outbox.not_taken(pending, reason="the provider never got it; it is sent again")
+        elif adapter.authoritative or adapter.repeatable:
+            why = "the provider never got it" if adapter.authoritative else "who has it already takes it once"
+            self._outbox.not_taken(pending, reason=f"{why}; it is sent again")
         else:
             self._outbox.in_doubt(pending, reason=f"{adapter.provider} cannot say whether it took the message")
 

@@ -77,6 +77,7 @@ def show(
         request,
         "customer.html",
         part="parts/customer.html",
+        push_key=house.push_key,
         chart=chart,
         chart_title=evidence.title if evidence else "",
         token=token,

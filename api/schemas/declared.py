@@ -3,6 +3,7 @@
 import sys
 from datetime import datetime, time, timedelta
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import phonenumbers
@@ -39,6 +40,13 @@ def _email(text: str) -> str:
     return f"{local}@{domain.lower()}"
 
 
+def _webhook(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise ValueError(f"{text!r} is no address to post to; write it like https://chat.example.net/hook")
+    return text
+
+
 def _zone(text: str) -> str:
     if text not in available_timezones():
         raise ValueError(f"{text!r} is not a time zone; write it like Europe/Paris")
@@ -68,6 +76,7 @@ def _attribute(value: object) -> object:
 Id = Annotated[str, AfterValidator(_device_id)]
 Phone = Annotated[str, AfterValidator(_phone)]
 Email = Annotated[str, AfterValidator(_email)]
+Webhook = Annotated[str, AfterValidator(_webhook)]
 Zone = Annotated[str, AfterValidator(_zone)]
 WallTime = Annotated[str, AfterValidator(_wall_time)]
 Words = Annotated[dict[str, str], BeforeValidator(_words)]
@@ -144,6 +153,10 @@ class CustomerIn(Declared):
     language: Language = "en"
     phone: Phone | None = None
     email: Email | None = None
+    webhook: Webhook | None = None
+    """Where a connector takes messages for this person, signed."""
+    postal: list[Annotated[str, Field(min_length=1, max_length=60)]] = Field([], max_length=5)
+    """Lines on an envelope, below the name."""
     channels: list[Channel] = [Channel.SMS, Channel.EMAIL]
     timezone: Zone | None = None
     quiet_hours: QuietHoursIn | None = QuietHoursIn(start="21:00", end="08:00")

@@ -52,6 +52,8 @@ class CustomerOut(Shown):
     language: str
     phone: str | None
     email: str | None
+    webhook: str | None
+    postal: list[str]
     channels: list[str]
     timezone: str | None
     quiet_hours: dict[str, str] | None

@@ -32,6 +32,7 @@ def build(house: House) -> Part:
         dispatcher=house.dispatcher(),
         status=lambda: status.gather(settings, house.database),
         twilio_auth_token=settings.twilio_auth_token or None,
+        push_key=_push_key(house),
         partitions=settings.partitions,
     )
     config = uvicorn.Config(
@@ -60,3 +61,12 @@ def build(house: House) -> Part:
             )
 
     return Part(run, lambda: {"ready": server.started})
+
+
+def _push_key(house: House) -> str:
+    identity = house.push_identity()
+    if identity is None:
+        return ""
+    from notify.channels.web_push import public_key
+
+    return public_key(identity.private_key)

@@ -1,6 +1,7 @@
 """The notify role: the outbox in, messages on channels out."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from app.house import House, Part
 from domain.messages import Channel
@@ -35,4 +36,23 @@ def channels(house: House) -> Mapping[Channel, ChannelAdapter]:
         from notify.channels.email_smtp import SmtpEmail, parse_smtp_url
 
         email = SmtpEmail(parse_smtp_url(settings.smtp_url), house.clock, mail_from=settings.mail_from)
-    return {Channel.SMS: sms, Channel.EMAIL: email}
+    sandboxes = {channel: SandboxChannel(channel, box) for channel in Channel}
+    return {**sandboxes, Channel.SMS: sms, Channel.EMAIL: email, **_further(house)}
+
+
+def _further(house: House) -> Mapping[Channel, ChannelAdapter]:
+    """Browsers, connectors and letter boxes, as far as they are set up."""
+    settings, found = house.settings, dict[Channel, ChannelAdapter]()
+    if identity := house.push_identity():
+        from notify.channels.web_push import WebPush
+
+        found[Channel.PUSH] = WebPush(identity)
+    if settings.webhook_secret:
+        from notify.channels.webhook import SignedWebhook
+
+        found[Channel.WEBHOOK] = SignedWebhook(settings.webhook_secret, house.clock)
+    if settings.letter_spool:
+        from notify.channels.letter import SpooledLetter
+
+        found[Channel.LETTER] = SpooledLetter(Path(settings.letter_spool), house.clock)
+    return found

@@ -30,6 +30,11 @@ class ChannelAdapter(Protocol):
         """Whether "not found", after the last of those pauses, means that it was never taken."""
         ...
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether the receiver takes one reference once, so that a submission of unknown outcome may be repeated."""
+        ...
+
     def send(self, address: str, content: Content, *, reference: str) -> Receipt:
         """Submit once, never twice. Raises DeliveryError, which says what may be done next."""
         ...

@@ -67,6 +67,7 @@ class SmtpEmail:
     patience_s = 6 * TIMEOUT_S
     look_up_after_s: tuple[float, ...] = ()
     authoritative = False
+    repeatable = False
 
     def __init__(
         self,

@@ -29,6 +29,7 @@ class SandboxChannel:
     patience_s = 2.0
     look_up_after_s: tuple[float, ...] = ()
     authoritative = True
+    repeatable = True
 
     def __init__(self, channel: Channel, box: SandboxBox) -> None:
         self.channel, self._box = channel, box

@@ -59,6 +59,7 @@ class TwilioSms:
     # How fresh the list is stands in no document, so it gets about a minute.
     look_up_after_s: tuple[float, ...] = (5.0, 15.0, 40.0)
     authoritative = True
+    repeatable = False
 
     def __init__(self, account: TwilioAccount, *, status_callback: str = "", timeout_s: float = TIMEOUT_S) -> None:
         """`status_callback`: our public address for receipts, told to Twilio with each message."""

@@ -47,6 +47,11 @@ class Customer(Base):
     quiet_from: Mapped[str | None] = mapped_column(default="21:00")
     """`HH:MM`; both NULL when quiet hours are switched off."""
     quiet_to: Mapped[str | None] = mapped_column(default="08:00")
+    push: Mapped[str | None]
+    """The newest browser that asked for notifications: its PushSubscription, as JSON."""
+    webhook: Mapped[str | None]
+    postal: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    """Lines on an envelope."""
     body: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 

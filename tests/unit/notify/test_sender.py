@@ -23,6 +23,7 @@ class Provider:
     patience_s = 10.0
     look_up_after_s = (5.0, 15.0)
     authoritative = True
+    repeatable = False
 
     def __init__(self, channel=Channel.SMS):
         self.channel, self.taken, self.references = channel, [], []
@@ -389,3 +390,16 @@ def test_an_unexpected_error_is_no_end_of_the_loop(house, sms, email):
     stop.set()
     thread.join()
     assert len(sms.taken) == 1
+
+
+def test_what_the_receiver_takes_once_is_simply_sent_again(house, sms, start):
+    sms.authoritative, sms.repeatable, sms.look_up_after_s = False, True, ()
+    sms.look_up = lambda _pending: None
+    sms.after.append(DeliveryError(Refusal.UNKNOWN_OUTCOME, retry=Retry.LOOK_UP, detail="timed out"))
+    house.plan()
+    sender = start()
+    for _ in range(4):
+        house.wall.advance(2)
+        sender.step()
+    assert (len(sms.references), len(set(sms.references))) == (2, 1)
+    assert house.message().state == MessageState.ACCEPTED

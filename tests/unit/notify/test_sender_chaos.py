@@ -27,6 +27,7 @@ class Moody:
     patience_s = 10.0
     look_up_after_s = (5.0,)
     authoritative = True
+    repeatable = False
 
     def __init__(self):
         self.taken, self.mood = [], "well"
