@@ -23,6 +23,7 @@ from store.database import Database
 from store.locking import locked
 from store.steps import Scribe
 from store.tables import Message, Meta, Ticket
+from store.warming import warm
 
 SENDING_PAUSED = "sending_paused"
 """Meta key; any value but these means that nothing goes out."""
@@ -72,6 +73,7 @@ class SqlOutbox:
         # Apart from the lease: facts that cannot be read must not keep other messages from being taken.
         with self._database.read() as session:
             rows = {row.id: row for row in session.scalars(select(Message).where(Message.id.in_(mine)))}
+            _held = warm(session, list(rows.values()))
             return [found for each in due if each in rows and (found := self._readable(session, rows[each]))]
 
     def write(self, reports: Sequence[tuple[Pending, Step]]) -> frozenset[int]:
