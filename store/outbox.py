@@ -22,7 +22,7 @@ from store.briefs import BriefWriter, QuietOf, never_quiet
 from store.database import Database
 from store.locking import locked
 from store.steps import Scribe
-from store.tables import Message, Meta, Ticket
+from store.tables import Base, Message, Meta, Ticket
 from store.warming import warm
 
 SENDING_PAUSED = "sending_paused"
@@ -73,7 +73,7 @@ class SqlOutbox:
         # Apart from the lease: facts that cannot be read must not keep other messages from being taken.
         with self._database.read() as session:
             rows = {row.id: row for row in session.scalars(select(Message).where(Message.id.in_(mine)))}
-            _held = warm(session, list(rows.values()))
+            _held = self._warmed(session, list(rows.values()))
             return [found for each in due if each in rows and (found := self._readable(session, rows[each]))]
 
     def write(self, reports: Sequence[tuple[Pending, Step]]) -> frozenset[int]:
@@ -125,6 +125,15 @@ class SqlOutbox:
         )
         first = select(due.c.id).where(due.c.place == 1)
         return first.order_by(due.c.lane, due.c.not_before, due.c.id).limit(limit)
+
+    def _warmed(self, session: Session, messages: Sequence[Message]) -> Sequence[Base]:
+        try:
+            return warm(session, messages)
+        except SQLAlchemyError:
+            raise
+        except Exception:  # noqa: BLE001 - whose row that is shows when each is read alone
+            _log.exception("rows_unreadable")
+            return ()
 
     def _readable(self, session: Session, message: Message) -> Pending | None:
         try:
