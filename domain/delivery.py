@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import IntEnum
 
 from domain.faults import Severity
+from domain.lines import Line
 from domain.messages import BAD_NEWS, Channel, MessageStage, MessageState, Refusal
 from domain.outbox import Content, Receipt
 
@@ -66,6 +67,8 @@ class Postponed:
     after_s: float
     reason: str
     refusal: Refusal | None = None
+    slow_s: float = 0.0
+    """For so long the provider wants to hear nothing from this sender."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,9 @@ class Submitting:
     channel: Channel
     address: str
     content: Content
-    provider: str
+    line: Line
     patience_s: float
+    segments: int = 1
     problem: str = ""
     """Why a plain text goes out instead of the template's."""
 

@@ -4,7 +4,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
@@ -24,14 +24,17 @@ from domain.delivery import (
     lane_of,
 )
 from domain.errors import DeliveryError, StoreUnavailable
+from domain.lines import Line
 from domain.messages import Channel, MessageState, Refusal
 from domain.outbox import Pending
 from notify.channels.base import ChannelAdapter
+from notify.channels.country import country_of
 from notify.channels.reference import reference
 from notify.outcomes import ASK_AGAIN_S, after_look_up, after_refusal
 from notify.pool import Pool
-from notify.release import Go, Hold, Suppress, Wait, release
+from notify.release import Go, Hold, Suppress, Wait, open_channels, release
 from notify.render import Renderer
+from notify.segments import segments
 
 _log = structlog.get_logger()
 
@@ -58,12 +61,16 @@ class Outbox(Protocol):
         """Whether nothing may go out."""
         ...
 
+    def broken(self) -> Collection[Line]:
+        """The lines on which nothing may be submitted now."""
+        ...
+
     def take(self, limit: int, *, urgent: bool = False) -> Sequence[Pending]:
         """Lease what is due, most urgent first, at most one message a person; `urgent`: only of danger."""
         ...
 
     def write(self, reports: Sequence[Report]) -> Collection[int]:
-        """All in one transaction. The ids of those that count: another sender has taken over the rest."""
+        """All in one transaction. The ids of those that are so now: the rest was taken over, or has to wait."""
         ...
 
 
@@ -137,7 +144,8 @@ class Sender:
             return 0
         room = BATCH - len(self._decided)
         taken = self._outbox.take(room) if room > 0 else self._outbox.take(URGENT, urgent=True)
-        reports = [(pending, step) for pending in taken if (step := self._consider(pending))]
+        broken = self._outbox.broken() if taken else ()
+        reports = [(one, step) for one in taken if (step := self._consider(one, broken))]
         self._write(reports + self._start())
         return len(taken)
 
@@ -148,11 +156,23 @@ class Sender:
             _log.warning("sending_paused" if paused else "sending_resumed")
         return paused
 
-    def _consider(self, pending: Pending) -> Step | None:
+    def _around(self, pending: Pending, broken: Collection[Line]) -> Pending:
+        """Without the channels that have no provider here, and those out of order while another one is open."""
+        missing = set(Channel) - set(self._channels)
+        pending = replace(pending, refused=pending.refused | missing)
+        ways = open_channels(pending) if broken else []
+        out = {way for way in ways if self._line(way, pending.brief.recipient.address(way) or "") in broken}
+        return replace(pending, refused=pending.refused | out) if len(out) < len(ways) else pending
+
+    def _line(self, channel: Channel, address: str) -> Line:
+        adapter = self._channels[channel]
+        return Line(adapter.provider, adapter.sender, country_of(address))
+
+    def _consider(self, pending: Pending, broken: Collection[Line]) -> Step | None:
         """What is decided about it at once; None if it waits for a slot, or for a provider's word."""
         if pending.state is MessageState.SUBMITTING:
             return self._find_out(pending)
-        match release(pending, now=self._clock.now()):
+        match release(self._around(pending, broken), now=self._clock.now()):
             case Go() as go:
                 lane = lane_of(pending.stage, pending.brief.severity)
                 self._decided.append(_Decided(pending, go, lane, time.monotonic()))
@@ -198,8 +218,15 @@ class Sender:
         rendered = self._renderer.render(pending.stage, pending.brief, channel=go.channel, now=self._clock.now())
         if rendered.problem:
             _log.error("template_failed", message_id=pending.id, stage=pending.stage, detail=rendered.problem)
+        text = rendered.content.text
         return Submitting(
-            go.channel, go.address, rendered.content, adapter.provider, adapter.patience_s, problem=rendered.problem
+            go.channel,
+            go.address,
+            rendered.content,
+            self._line(go.channel, go.address),
+            adapter.patience_s,
+            segments=segments(text).count if go.channel is Channel.SMS else 1,
+            problem=rendered.problem,
         )
 
     def _write(self, reports: Sequence[Report]) -> None:

@@ -4,7 +4,8 @@ A lease is about processes and so about real time; everything a person sees is i
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import structlog
 from sqlalchemy import ColumnElement, Select, case, func, or_, select, update
@@ -14,12 +15,14 @@ from sqlalchemy.orm import Session
 from domain.clock import Clock
 from domain.delivery import LANES, Lane, Step
 from domain.faults import Severity
+from domain.lines import Line
 from domain.links import LinkSigner
 from domain.messages import Channel, MessageStage, MessageState
 from domain.outbox import Pending
 from domain.people import Recipient
 from store.briefs import BriefWriter, QuietOf, never_quiet
 from store.database import Database
+from store.lines import LineBook, broken, lines_of
 from store.locking import locked
 from store.steps import Scribe
 from store.tables import Base, Message, Meta, Ticket
@@ -51,8 +54,11 @@ class SqlOutbox:
         *,
         quiet: QuietOf = never_quiet,
         wall: Callable[[], float] = time.time,
+        rates: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
+        """`rates`: segments a second by sender, where it is not the default of `domain.lines`; 0 means no limit."""
         self._database, self._clock, self._owner, self._wall = database, clock, owner, wall
+        self._rates = rates
         self._briefs = BriefWriter(signer, dispatcher, quiet)
 
     def paused(self) -> bool:
@@ -60,6 +66,11 @@ class SqlOutbox:
         with self._database.read() as session:
             row = session.get(Meta, SENDING_PAUSED)
             return (row.value if row else None) not in NOT_PAUSED
+
+    def broken(self) -> frozenset[Line]:
+        """The lines to providers on which nothing may be submitted now."""
+        with self._database.read() as session:
+            return broken(session, wall_s=self._wall())
 
     def take(self, limit: int, *, urgent: bool = False) -> list[Pending]:
         """Lease what is due, with its facts, most urgent first; `urgent`: only what has to do with danger.
@@ -77,18 +88,19 @@ class SqlOutbox:
             return [found for each in due if each in rows and (found := self._readable(session, rows[each]))]
 
     def write(self, reports: Sequence[tuple[Pending, Step]]) -> frozenset[int]:
-        """Write each step, in one transaction; the ids of those that count: the others have been taken over."""
-        ids = {pending.id for pending, _ in reports}
+        """Write each step, in one transaction. The ids of those that are so now: the rest was lost, or has to wait."""
         with self._database.write() as session:
-            query = locked(select(Message).where(Message.id.in_(ids)).order_by(Message.id))
+            query = locked(select(Message).where(Message.id.in_({one.id for one, _ in reports})).order_by(Message.id))
             rows = {row.id: row for row in session.scalars(query)}
-            scribe = Scribe(session, self._clock.now(), self._wall())
-            written = frozenset(
-                pending.id for pending, step in reports if scribe.write(rows[pending.id], pending, step)
-            )
-        if lost := ids - written:
-            _log.info("messages_taken_over", message_ids=sorted(lost))
-        return written
+            now, wall_s = self._clock.now(), self._wall()
+            lines = LineBook(session, self._rates, now=now, wall_s=wall_s)
+            lines.open(lines_of(rows, [(pending.id, step) for pending, step in reports]))
+            scribe = Scribe(session, lines, now, wall_s)
+            written = [one.id for one, step in reports if scribe.write(rows[one.id], one, step)]
+            lines.close()
+        if scribe.lost:
+            _log.info("messages_taken_over", message_ids=scribe.lost)
+        return frozenset(written)
 
     def _lease(self, ids: Sequence[int]) -> list[int]:
         with self._database.write() as session:
@@ -164,6 +176,7 @@ class SqlOutbox:
             taken=_provider_ids_of_others(session, message)
             if message.state == MessageState.SUBMITTING
             else frozenset(),
+            expires_at=message.expires_at,
             rung=message.rung,
             only_channel=Channel(message.only_channel) if message.only_channel else None,
         )

@@ -1,6 +1,6 @@
 """Each step of a delivery, written to its message's row, its attempts, the timeline and the feed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -18,9 +18,11 @@ from domain.delivery import (
     Submitting,
     Unknown,
 )
+from domain.faults import Severity
 from domain.messages import REACHED, MessageState, Refusal, advances
 from domain.outbox import Pending
 from store import deliveries
+from store.lines import LineBook, heard_in, line_of
 from store.tables import Message
 
 
@@ -29,14 +31,22 @@ class Scribe:
     """Writes in one transaction at `now` by the clock, which is `wall_s` by the epoch."""
 
     session: Session
+    lines: LineBook
     now: datetime
     wall_s: float
+    lost: list[int] = field(default_factory=list)
+    """Messages that another sender has taken over."""
 
     def write(self, message: Message, pending: Pending, step: Step) -> bool:
-        """False, and at most an attempt noted, if `message` is no longer as `pending` knew it."""
+        """Whether it is so now; False, and at most an attempt noted, if the message was lost or has to wait."""
+        if (heard := heard_in(step)) and (line := line_of(message, step)):
+            self.lines.hear(line, message.id, heard)
         if isinstance(step, Accepted):
             return self._accepted(message, step)
         if message.lease != pending.lease:
+            self.lost.append(message.id)
+            return False
+        if isinstance(step, Submitting) and not self._admitted(message, pending, step):
             return False
         match step:
             case Held():
@@ -61,6 +71,15 @@ class Scribe:
                 self._ended(message, step)
         return True
 
+    def _admitted(self, message: Message, pending: Pending, step: Submitting) -> bool:
+        danger = pending.brief.severity is Severity.SAFETY
+        obstacle = self.lines.admit(message.id, step.line, step.segments, danger=danger)
+        if obstacle is not None:
+            if obstacle.refusal is Refusal.CIRCUIT_OPEN:
+                self._note_wait(message, "waiting", reason=obstacle.reason, refusal=obstacle.refusal)
+            message.reason, message.lease_until = obstacle.reason, self.wall_s + obstacle.after_s
+        return obstacle is None
+
     def _attempt(self, message: Message, kind: str, *, outcome: str, code: str = "", detail: str = "") -> None:
         deliveries.attempt(self.session, message, kind, outcome=outcome, code=code, detail=detail, at=self.now)
 
@@ -76,11 +95,14 @@ class Scribe:
         self._note_wait(message, "retry" if step.refusal else "waiting", reason=step.reason, refusal=step.refusal)
         if step.refusal and message.state == MessageState.SUBMITTING:
             self._attempt(message, "submit", outcome=step.refusal, detail=step.reason)
+        if step.slow_s and message.sender is not None:
+            self.lines.slow_down(message.sender, step.slow_s)
         message.state, message.lease_until = MessageState.READY, self.wall_s + step.after_s
 
     def _submitting(self, message: Message, pending: Pending, step: Submitting) -> None:
         content = step.content
-        message.channel, message.address, message.provider = step.channel, step.address, step.provider
+        message.channel, message.address, message.segments = step.channel, step.address, step.segments
+        message.provider, message.sender, message.country = step.line.provider, step.line.sender, step.line.country
         message.subject, message.body, message.html = content.subject or None, content.text, content.html or None
         if step.problem:
             self._attempt(message, "render", outcome=Refusal.TEMPLATE, detail=step.problem)
@@ -102,6 +124,8 @@ class Scribe:
                 message.state = told.state
             else:
                 deliveries.settle(self.session, message, told.state, reason=told.detail or None, at=self.now)
+        elif not ours:
+            self.lost.append(message.id)
         return ours
 
     def _unknown(self, message: Message, step: Unknown) -> None:

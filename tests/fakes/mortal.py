@@ -14,6 +14,9 @@ class Mortal:
     def paused(self):
         return self._inner.paused()
 
+    def broken(self):
+        return self._inner.broken()
+
     def take(self, limit, *, urgent=False):
         return self._do(lambda: self._inner.take(limit, urgent=urgent), {"take"})
 

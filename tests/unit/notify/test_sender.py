@@ -23,6 +23,7 @@ class Provider:
     """A provider that answers as it is told: a Receipt is given back, an error is raised before or after taking it."""
 
     provider = "fake"
+    sender = "+33700000000"
     patience_s = 10.0
     look_up_after_s = (5.0, 15.0)
     authoritative = True
@@ -318,7 +319,7 @@ def test_a_locked_database_is_waited_for_and_said_once(house, sms, email):
     gone = [StoreUnavailable("database is locked")] * 5
 
     class Flaky:
-        paused, take = box.paused, box.take
+        paused, broken, take = box.paused, box.broken, box.take
 
         def write(self, reports):
             if isinstance(reports[0][1], Accepted) and gone:

@@ -21,6 +21,7 @@ class Moody:
 
     channel = Channel.SMS
     provider = "moody"
+    sender = "+33700000000"
     patience_s = 10.0
     look_up_after_s = (5.0,)
     authoritative = True

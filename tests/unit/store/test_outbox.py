@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from domain.delivery import Accepted, ChannelRefused, InDoubt, Submitting
+from domain.lines import Line
 from domain.messages import Channel, MessageStage, MessageState, Purpose, Refusal
 from domain.outbox import Content, Receipt
 from domain.tickets import Announce
@@ -21,13 +22,16 @@ def house(tmp_path):
     built.database.close()
 
 
+LINE = Line("twilio", "+33700000000", "FR")
+
+
 def take(box):
     """The most urgent one, or None."""
     return next(iter(box.take(1)), None)
 
 
 def submit(box, pending, *, channel=Channel.SMS):
-    return box.write([(pending, Submitting(channel, "+33612345678", Content("hello"), "twilio", patience_s=10))])
+    return box.write([(pending, Submitting(channel, "+33612345678", Content("hello"), LINE, patience_s=10))])
 
 
 def accept(box, pending, provider_id, *, attempt):
@@ -252,7 +256,7 @@ def test_one_lost_lease_does_not_spoil_the_batch(house):
     mine = {one.id: one for one in box.take(9)}
     house.wall.advance(outbox.TAKE_LEASE_S)
     assert take(other).id == 1
-    step = Submitting(Channel.SMS, "+33612345678", Content("hello"), "twilio", patience_s=10)
+    step = Submitting(Channel.SMS, "+33612345678", Content("hello"), LINE, patience_s=10)
     assert box.write([(one, step) for one in mine.values()]) == {2}
     assert [house.message(n).state for n in (1, 2)] == [MessageState.READY, MessageState.SUBMITTING]
 
