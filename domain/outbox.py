@@ -95,6 +95,8 @@ class Pending:
     """Channels whose provider said that this address will never do."""
     taken: frozenset[str] = frozenset()
     """Provider ids that belong to other messages: no look-up may claim them."""
+    expires_at: datetime | None = None
+    """When it would be of no use any more."""
     rung: int = 0
     only_channel: Channel | None = None
     """The one channel that it may take."""

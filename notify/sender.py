@@ -1,59 +1,91 @@
 """The loop of the notify role: takes what is due, decides, writes, submits, and never sends blindly twice."""
 
-import random
 import threading
-from collections.abc import Callable, Mapping
-from datetime import datetime
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
 
 from domain.clock import Clock
-from domain.errors import DeliveryError, LeaseLost, StoreUnavailable
-from domain.messages import Channel, MessageState, Refusal, Retry
-from domain.outbox import Content, Pending, Receipt
+from domain.delivery import (
+    Accepted,
+    Ended,
+    GivenBack,
+    Held,
+    InDoubt,
+    Lane,
+    Postponed,
+    Step,
+    Submitting,
+    Unknown,
+    lane_of,
+)
+from domain.errors import DeliveryError, StoreUnavailable
+from domain.lines import Line
+from domain.messages import Channel, MessageState, Refusal
+from domain.outbox import Pending
 from notify.channels.base import ChannelAdapter
+from notify.channels.country import country_of
 from notify.channels.reference import reference
+from notify.outcomes import ASK_AGAIN_S, after_look_up, after_refusal
+from notify.pool import Pool
 from notify.release import Go, Hold, Suppress, Wait, open_channels, release
-from notify.render import Rendered, Renderer
+from notify.render import Renderer
+from notify.segments import segments
 
 _log = structlog.get_logger()
 
-IDLE_S = 0.15
+BATCH = 64
+"""How many messages are taken at once, and how many may wait for a free slot."""
+URGENT = 8
+"""How many that have to do with danger are taken beyond that."""
+IDLE_S = 0.1
+LINGER_S = 0.01
+"""What is answered within this time is written together."""
 TROUBLE_S = 1.0
 WAIT_S = 1.0
-ASK_AGAIN_S = 5.0
-BACKOFF_S = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 3600.0)
-"""Real seconds before the second, third … submission; after the last the message is given up."""
+SLOT_WAIT_S = 2.0
+"""How long a decision may wait for a free slot; then it is made afresh."""
+GIVE_BACK_S = 0.5
 
-_ADDRESS_REFUSED = frozenset({Refusal.BAD_ADDRESS, Refusal.OPTED_OUT})
+Report = tuple[Pending, Step]
 
 
 class Outbox(Protocol):
-    """What the sender asks of the store; `store.outbox.SqlOutbox` is the one. Each call is one transaction.
+    """What the sender asks of the store; `store.outbox.SqlOutbox` is the one. All raise StoreUnavailable."""
 
-    All but `paused` and `take` raise LeaseLost if another sender has taken over; all raise StoreUnavailable.
-    """
+    def paused(self) -> bool:
+        """Whether nothing may go out."""
+        ...
 
-    def paused(self) -> bool: ...
-    def take(self) -> Pending | None: ...
-    def hold(self, pending: Pending, *, until: datetime, refusal: Refusal, reason: str) -> None: ...
-    def postpone(self, pending: Pending, *, after_s: float, reason: str, refusal: Refusal | None = None) -> None: ...
-    def suppress(self, pending: Pending, *, refusal: Refusal, reason: str) -> None: ...
-    def submitting(
-        self, pending: Pending, *, channel: Channel, address: str, content: Content, provider: str, patience_s: float
-    ) -> None: ...
-    def template_failed(self, pending: Pending, *, detail: str) -> None: ...
-    def accepted(self, pending: Pending, told: Receipt, *, attempt: int, by_look_up: bool = False) -> None: ...
-    def look_up_later(self, pending: Pending, *, after_s: float, reason: str, asked: bool) -> None: ...
-    def not_taken(self, pending: Pending, *, reason: str) -> None: ...
-    def in_doubt(self, pending: Pending, *, reason: str) -> None: ...
-    def channel_refused(self, pending: Pending, *, refusal: Refusal, reason: str) -> None: ...
-    def failed(self, pending: Pending, *, refusal: Refusal, reason: str, dead: bool = False) -> None: ...
+    def broken(self) -> Collection[Line]:
+        """The lines on which nothing may be submitted now."""
+        ...
+
+    def take(self, limit: int, *, urgent: bool = False) -> Sequence[Pending]:
+        """Lease what is due, most urgent first, at most one message a person; `urgent`: only of danger."""
+        ...
+
+    def write(self, reports: Sequence[Report]) -> Collection[int]:
+        """All in one transaction. The ids of those that are so now: the rest was taken over, or has to wait."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """May go out, and waits for a free slot."""
+
+    pending: Pending
+    go: Go
+    lane: Lane
+    since: float
 
 
 class Sender:
-    """Sends what is due, one message after another; as many senders as wanted may run beside each other."""
+    """Sends what is due, in batches; as many senders as wanted may run beside each other."""
 
     def __init__(
         self,
@@ -70,39 +102,52 @@ class Sender:
         self._renderer = renderer or Renderer()
         self._trouble, self._trouble_s, self._in_trouble, self._was_paused = trouble, trouble_s, False, False
         self._stop = threading.Event()
+        self._pool: Pool[Step] = Pool()
+        self._decided: list[_Decided] = []
 
     def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set."""
+        """Until `stop` is set; what is in a provider's hands by then is waited for."""
         self._stop = stop
         while not stop.is_set():
             try:
-                busy = self.step()
+                taken = self._round()
                 self._recovered()
+                if self._pool.in_flight:
+                    self._collect(wait_s=LINGER_S if taken else IDLE_S)
+                elif not taken:
+                    stop.wait(IDLE_S)
             except StoreUnavailable as exc:
                 self._lost(exc)
                 stop.wait(self._trouble_s)
-            except LeaseLost as exc:
-                _log.info("message_taken_over", detail=str(exc))
             except Exception:  # noqa: BLE001 - the top of a worker loop
-                # The message keeps its lease and comes back when that runs out; the others go on.
-                _log.exception("message_failed_unexpectedly")
+                # The messages keep their leases and come back when those run out; the others go on.
+                _log.exception("round_failed_unexpectedly")
                 stop.wait(self._trouble_s)
-            else:
-                if not busy:
-                    stop.wait(IDLE_S)
+        self._decided.clear()
+        self._finish()
+        self._pool.close()
 
     def step(self) -> int:
-        """Handle the most urgent message that is due; how many there were: 0 or 1."""
+        """Handle what is due, until each provider has answered; how many messages there were."""
+        taken = self._round()
+        self._finish()
+        return taken
+
+    def _finish(self) -> None:
+        while self._pool.in_flight or self._decided:
+            self._collect(wait_s=IDLE_S)
+            self._write(self._start())
+
+    def _round(self) -> int:
         if self._paused():
+            self._decided.clear()
             return 0
-        pending = self._outbox.take()
-        if pending is None:
-            return 0
-        if pending.state is MessageState.SUBMITTING:
-            self._find_out(pending)
-        else:
-            self._decide(pending)
-        return 1
+        room = BATCH - len(self._decided)
+        taken = self._outbox.take(room) if room > 0 else self._outbox.take(URGENT, urgent=True)
+        broken = self._outbox.broken() if taken else ()
+        reports = [(one, step) for one in taken if (step := self._consider(one, broken))]
+        self._write(reports + self._start())
+        return len(taken)
 
     def _paused(self) -> bool:
         paused = self._outbox.paused()
@@ -111,102 +156,116 @@ class Sender:
             _log.warning("sending_paused" if paused else "sending_resumed")
         return paused
 
-    def _decide(self, pending: Pending) -> None:
-        match release(pending, now=self._clock.now()):
-            case Go(channel, address):
-                self._submit(pending, channel, address=address)
-            case Hold(until, refusal, reason):
-                self._outbox.hold(pending, until=until, refusal=refusal, reason=reason)
-            case Wait(reason):
-                self._outbox.postpone(pending, after_s=WAIT_S, reason=reason)
-            case Suppress(refusal, reason) if pending.refused and refusal is Refusal.NO_CHANNEL:
-                self._outbox.failed(pending, refusal=Refusal.UNREACHABLE, reason=reason)
-            case Suppress(refusal, reason):
-                self._outbox.suppress(pending, refusal=refusal, reason=reason)
+    def _around(self, pending: Pending, broken: Collection[Line]) -> Pending:
+        """Without the channels that have no provider here, and those out of order while another one is open."""
+        missing = set(Channel) - set(self._channels)
+        pending = replace(pending, refused=pending.refused | missing)
+        ways = open_channels(pending) if broken else []
+        out = {way for way in ways if self._line(way, pending.brief.recipient.address(way) or "") in broken}
+        return replace(pending, refused=pending.refused | out) if len(out) < len(ways) else pending
 
-    def _submit(self, pending: Pending, channel: Channel, *, address: str) -> None:
+    def _line(self, channel: Channel, address: str) -> Line:
         adapter = self._channels[channel]
-        rendered = self._renderer.render(pending.stage, pending.brief, channel=channel, now=self._clock.now())
-        self._report(pending, rendered)
-        self._outbox.submitting(
-            pending,
-            channel=channel,
-            address=address,
-            content=rendered.content,
-            provider=adapter.provider,
-            patience_s=adapter.patience_s,
-        )
-        try:
-            receipt = adapter.send(address, rendered.content, reference=reference(pending))
-        except DeliveryError as exc:
-            failure = exc
-            self._insist(lambda: self._refused(pending, adapter, failure))
-        else:
-            self._insist(lambda: self._outbox.accepted(pending, receipt, attempt=pending.attempt + 1))
+        return Line(adapter.provider, adapter.sender, country_of(address))
 
-    def _report(self, pending: Pending, rendered: Rendered) -> None:
+    def _consider(self, pending: Pending, broken: Collection[Line]) -> Step | None:
+        """What is decided about it at once; None if it waits for a slot, or for a provider's word."""
+        if pending.state is MessageState.SUBMITTING:
+            return self._find_out(pending)
+        match release(self._around(pending, broken), now=self._clock.now()):
+            case Go() as go:
+                lane = lane_of(pending.stage, pending.brief.severity)
+                self._decided.append(_Decided(pending, go, lane, time.monotonic()))
+                return None
+            case Hold(until, refusal, reason):
+                return Held(until, refusal, reason)
+            case Wait(reason):
+                return Postponed(WAIT_S, reason)
+            case Suppress(refusal, reason) if pending.refused and refusal is Refusal.NO_CHANNEL:
+                return Ended(MessageState.FAILED, Refusal.UNREACHABLE, reason)
+            case Suppress(refusal, reason):
+                return Ended(MessageState.SUPPRESSED, refusal, reason)
+
+    def _find_out(self, pending: Pending) -> Step | None:
+        """Of a submission whose outcome nobody here knows: the process died, or the answer did not come."""
+        adapter = self._channels.get(pending.channel) if pending.channel else None
+        if adapter is None or adapter.provider != pending.provider:
+            return InDoubt(f"{pending.provider}, which may have taken it, is not configured now")
+        if not self._pool.free(adapter.provider, urgent=True):
+            return GivenBack(GIVE_BACK_S)
+        self._pool.call(adapter.provider, pending, _look_up, pending, adapter)
+        return None
+
+    def _start(self) -> list[Report]:
+        """Of what may go out, that for which there is a free slot now; danger finds one where others do not."""
+        reports: list[Report] = []
+        waiting: list[_Decided] = []
+        starting: Counter[str] = Counter()
+        for one in sorted(self._decided, key=lambda one: one.lane):
+            provider = self._channels[one.go.channel].provider
+            if self._pool.free(provider, urgent=one.lane is Lane.DANGER) > starting[provider]:
+                starting[provider] += 1
+                reports.append((one.pending, self._submitting(one.pending, one.go)))
+            elif time.monotonic() - one.since > SLOT_WAIT_S:
+                reports.append((one.pending, GivenBack(GIVE_BACK_S)))
+            else:
+                waiting.append(one)
+        self._decided = waiting
+        return reports
+
+    def _submitting(self, pending: Pending, go: Go) -> Submitting:
+        adapter = self._channels[go.channel]
+        rendered = self._renderer.render(pending.stage, pending.brief, channel=go.channel, now=self._clock.now())
         if rendered.problem:
             _log.error("template_failed", message_id=pending.id, stage=pending.stage, detail=rendered.problem)
-            self._outbox.template_failed(pending, detail=rendered.problem)
+        text = rendered.content.text
+        return Submitting(
+            go.channel,
+            go.address,
+            rendered.content,
+            self._line(go.channel, go.address),
+            adapter.patience_s,
+            segments=segments(text).count if go.channel is Channel.SMS else 1,
+            problem=rendered.problem,
+        )
 
-    def _refused(self, pending: Pending, adapter: ChannelAdapter, error: DeliveryError) -> None:
-        reason = str(error)
-        _log.warning("message_refused", message_id=pending.id, provider=adapter.provider, refusal=error.refusal)
-        if error.retry is Retry.LOOK_UP:
-            self._ask_later(pending, adapter, reason=reason)
-        elif error.retry is Retry.SAFE:
-            self._try_later(pending, error)
-        elif error.refusal in _ADDRESS_REFUSED and len(open_channels(pending)) > 1:
-            self._outbox.channel_refused(pending, refusal=error.refusal, reason=reason)
-        else:
-            self._outbox.failed(pending, refusal=error.refusal, reason=reason)
+    def _write(self, reports: Sequence[Report]) -> None:
+        """Write what was decided; what is written as `submitting` is handed to its provider."""
+        written = self._written(reports) if reports else ()
+        for pending, step in reports:
+            if isinstance(step, Submitting) and pending.id in written:
+                adapter = self._channels[step.channel]
+                self._pool.call(adapter.provider, pending, _send, pending, adapter, step)
 
-    def _try_later(self, pending: Pending, error: DeliveryError) -> None:
-        if pending.attempt >= len(BACKOFF_S):
-            reason = f"given up after {pending.attempt + 1} tries: {error}"
-            self._outbox.failed(pending, refusal=error.refusal, reason=reason, dead=True)
-            return
-        # Tenths of jitter, so that a thousand messages do not come back in one second.
-        pause = max(BACKOFF_S[pending.attempt] * random.uniform(0.9, 1.1), error.retry_after_s or 0.0)
-        self._outbox.postpone(pending, after_s=pause, reason=str(error), refusal=error.refusal)
-
-    def _ask_later(self, pending: Pending, adapter: ChannelAdapter, *, reason: str) -> None:
-        if not (adapter.look_up_after_s or adapter.authoritative or adapter.repeatable):
-            self._outbox.in_doubt(pending, reason=reason)
-        else:
-            pause = (*adapter.look_up_after_s, TROUBLE_S)[0]
-            self._outbox.look_up_later(pending, after_s=pause, reason=reason, asked=False)
-
-    def _find_out(self, pending: Pending) -> None:
-        """Of a submission whose outcome nobody here knows: the process died, or the answer did not come."""
-        adapter = self._channels[pending.channel] if pending.channel else None
-        if adapter is None or adapter.provider != pending.provider:
-            self._outbox.in_doubt(pending, reason=f"{pending.provider}, which may have taken it, is not configured now")
-            return
+    def _written(self, reports: Sequence[Report]) -> Collection[int]:
+        """The ids of those that count. One that cannot be written takes no other along."""
         try:
-            found = adapter.look_up(pending)
-        except DeliveryError as exc:
-            self._outbox.look_up_later(pending, after_s=ASK_AGAIN_S, reason=str(exc), asked=False)
-            return
-        if found is not None:
-            self._outbox.accepted(pending, found, attempt=pending.attempt, by_look_up=True)
-        elif pending.look_ups < len(adapter.look_up_after_s):
-            pause = adapter.look_up_after_s[pending.look_ups]
-            self._outbox.look_up_later(pending, after_s=pause, reason="the provider has not got it yet", asked=True)
-        elif pending.attempt > len(BACKOFF_S):
-            reason = f"given up: {pending.attempt} submissions never arrived"
-            self._outbox.failed(pending, refusal=Refusal.UNREACHABLE, reason=reason, dead=True)
-        elif adapter.authoritative or adapter.repeatable:
-            why = "the provider never got it" if adapter.authoritative else "who has it already takes it once"
-            self._outbox.not_taken(pending, reason=f"{why}; it is sent again")
-        else:
-            self._outbox.in_doubt(pending, reason=f"{adapter.provider} cannot say whether it took the message")
+            return self._outbox.write(reports)
+        except StoreUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 - each is tried alone
+            if len(reports) == 1:
+                _log.exception("message_failed_unexpectedly", message_id=reports[0][0].id)
+                return ()
+            return [found for report in reports for found in self._written([report])]
 
-    def _insist(self, write: Callable[[], None]) -> None:
+    def _collect(self, *, wait_s: float) -> None:
+        """Write what providers have answered; waits up to `wait_s` for the first of them."""
+        reports: list[Report] = []
+        for pending, answer in self._pool.answers(wait_s=wait_s, linger_s=LINGER_S):
+            try:
+                reports.append((pending, answer.result()))
+            except Exception:  # noqa: BLE001 - what happened in another thread
+                # It stays `submitting`, and the provider is asked.
+                _log.exception("message_failed_unexpectedly", message_id=pending.id)
+        if reports:
+            self._insist(reports)
+
+    def _insist(self, reports: Sequence[Report]) -> None:
         """What the provider said is known only here until it is written, so a locked database is waited for."""
         while True:
             try:
-                write()
+                self._written(reports)
             except StoreUnavailable as exc:
                 self._lost(exc)
                 if self._stop.wait(self._trouble_s):
@@ -227,3 +286,20 @@ class Sender:
             self._in_trouble = False
             _log.info("database_back")
             self._trouble(None)
+
+
+def _send(pending: Pending, adapter: ChannelAdapter, step: Submitting) -> Step:
+    try:
+        receipt = adapter.send(step.address, step.content, reference=reference(pending))
+    except DeliveryError as exc:
+        _log.warning("message_refused", message_id=pending.id, provider=adapter.provider, refusal=exc.refusal)
+        return after_refusal(pending, adapter, exc)
+    return Accepted(receipt, attempt=pending.attempt + 1)
+
+
+def _look_up(pending: Pending, adapter: ChannelAdapter) -> Step:
+    try:
+        found = adapter.look_up(pending)
+    except DeliveryError as exc:
+        return Unknown(ASK_AGAIN_S, str(exc))
+    return after_look_up(pending, adapter, found)

@@ -16,6 +16,11 @@ class ChannelAdapter(Protocol):
     def provider(self) -> str: ...
 
     @property
+    def sender(self) -> str:
+        """The number or address that messages leave from; "" where there is none."""
+        ...
+
+    @property
     def patience_s(self) -> float:
         """Real seconds that one `send` takes at worst."""
         ...

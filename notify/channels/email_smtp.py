@@ -84,6 +84,7 @@ class SmtpEmail:
             raise ConfigError(
                 "PREVENANT_MAIL_FROM holds no e-mail address; write for example Thermia <care@thermia.example>"
             )
+        self.sender = self._address
         self._server, self._clock, self._timeout_s = server, clock, timeout_s
         self._mail_from, self._reply_to = mail_from, reply_to or mail_from
 

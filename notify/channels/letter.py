@@ -25,6 +25,7 @@ class SpooledLetter:
 
     channel = Channel.LETTER
     provider = "letter-spool"
+    sender = ""
     patience_s = 30.0
     look_up_after_s: tuple[float, ...] = ()
     authoritative = True

@@ -26,6 +26,7 @@ class SandboxChannel:
     """Plays `channel`. It forgets nothing and repeats nothing, so after a crash its word counts at once."""
 
     provider = PROVIDER
+    sender = ""
     patience_s = 2.0
     look_up_after_s: tuple[float, ...] = ()
     authoritative = True

@@ -64,6 +64,7 @@ class TwilioSms:
     def __init__(self, account: TwilioAccount, *, status_callback: str = "", timeout_s: float = TIMEOUT_S) -> None:
         """`status_callback`: our public address for receipts, told to Twilio with each message."""
         self._account, self._status_callback = account, status_callback
+        self.sender = account.sender
         self.patience_s = 2 * timeout_s + 2
         self._http = _HttpClient(account.base_url, timeout_s=timeout_s)
         # An environment of our own: TWILIO_EDGE and TWILIO_REGION would silently send it elsewhere.

@@ -62,6 +62,7 @@ class WebPush:
 
     def __init__(self, identity: PushIdentity, *, timeout_s: float = TIMEOUT_S) -> None:
         self._vapid, self._subject = Vapid.from_string(identity.private_key), identity.subject
+        self.sender = identity.subject
         self._timeout_s, self.patience_s = timeout_s, 2 * timeout_s + 2
 
     def send(self, address: str, content: Content, *, reference: str) -> Receipt:

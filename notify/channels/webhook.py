@@ -26,6 +26,7 @@ class SignedWebhook:
 
     channel = Channel.WEBHOOK
     provider = "webhook"
+    sender = ""
     look_up_after_s: tuple[float, ...] = ()
     authoritative = False
     repeatable = True

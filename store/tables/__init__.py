@@ -13,6 +13,7 @@ from store.tables.devices import (
     Product,
     Technician,
 )
+from store.tables.lines import CircuitRow, SenderPace
 from store.tables.messages import Inbound, Message, MessageAttempt, SandboxMessage
 from store.tables.operations import (
     ControlEntry,
@@ -43,6 +44,7 @@ from store.tables.tickets import (
 
 __all__ = [
     "Base",
+    "CircuitRow",
     "Command",
     "Consent",
     "ControlEntry",
@@ -71,6 +73,7 @@ __all__ = [
     "Rule",
     "RuleVersion",
     "SandboxMessage",
+    "SenderPace",
     "Snapshot",
     "StageMove",
     "Technician",

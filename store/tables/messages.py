@@ -61,6 +61,8 @@ class Message(Base):
     lease: Mapped[int] = mapped_column(default=0)
     sender: Mapped[str | None]
     """The number or address that it left from."""
+    country: Mapped[str | None]
+    """Of the number that it goes to, as ISO 3166 writes it; empty where an address has none."""
     segments: Mapped[int | None]
     cost: Mapped[float | None]
     """What was expected on submission, in the currency of the settings."""

@@ -5,14 +5,17 @@ from datetime import timedelta
 
 import pytest
 
+from domain.delivery import Accepted
 from domain.errors import DeliveryError, StoreUnavailable
 from domain.messages import Channel, MessageStage, MessageState, Refusal, Retry
 from domain.outbox import Receipt
 from notify.channels.sandbox import SandboxChannel
-from notify.sender import BACKOFF_S, Sender
+from notify.outcomes import BACKOFF_S
+from notify.sender import Sender
 from store import outbox
 from store.sandbox import SqlSandbox
 from store.tables import Customer, Fault, Meta, Technician, Ticket, Visit, WorkOrder
+from tests.fakes.mortal import Killed, Mortal
 from tests.fakes.outbox_rows import House
 
 
@@ -20,6 +23,7 @@ class Provider:
     """A provider that answers as it is told: a Receipt is given back, an error is raised before or after taking it."""
 
     provider = "fake"
+    sender = "+33700000000"
     patience_s = 10.0
     look_up_after_s = (5.0, 15.0)
     authoritative = True
@@ -42,10 +46,6 @@ class Provider:
         if (pending.address, pending.body) in self.taken:
             return Receipt(f"SM{len(self.taken)}", MessageState.SENT)
         return None
-
-
-class Killed(BaseException):
-    """The process is gone at this very point."""
 
 
 @pytest.fixture
@@ -260,38 +260,19 @@ def test_each_good_news_answers_its_own_bad_news(house, sms, start):
     assert len(sms.taken) == 2
 
 
-class KilledAt:
-    """An outbox that takes its process with it at one call, before or after the commit."""
-
-    def __init__(self, inner, call, *, after_commit):
-        self._inner, self._call, self._after = inner, call, after_commit
-
-    def __getattr__(self, name):
-        method = getattr(self._inner, name)
-        if name != self._call:
-            return method
-
-        def dying(*args, **kwargs):
-            if self._after:
-                method(*args, **kwargs)
-            raise Killed
-
-        return dying
-
-
 @pytest.mark.parametrize("authoritative", [True, False])
 @pytest.mark.parametrize(
     "death",
-    [("take", True), ("submitting", False), ("submitting", True), ("accepted", False), ("accepted", True)],
+    [("take", True), ("Submitting", False), ("Submitting", True), ("Accepted", False), ("Accepted", True)],
 )
 def test_killed_at_any_point_the_message_is_sent_once(house, sms, start, death, authoritative):
     call, after_commit = death
     house.plan()
     sms.authoritative = authoritative
     with pytest.raises(Killed):
-        start(KilledAt(house.outbox("dead"), call, after_commit=after_commit)).step()
+        start(Mortal(house.outbox("dead"), call, after_commit=after_commit)).step()
     ask_until_settled(house, start())
-    never_left = call == "submitting" and after_commit and not authoritative
+    never_left = call == "Submitting" and after_commit and not authoritative
     assert len(sms.taken) == (0 if never_left else 1)
     assert house.message().state == (MessageState.IN_DOUBT if never_left else house.message().state)
     assert house.message().state not in {MessageState.READY, MessageState.SUBMITTING}
@@ -339,10 +320,12 @@ def test_a_locked_database_is_waited_for_and_said_once(house, sms, email):
     gone = [StoreUnavailable("database is locked")] * 5
 
     class Flaky:
-        def __getattr__(self, name):
-            if name == "accepted" and gone:
+        paused, broken, take = box.paused, box.broken, box.take
+
+        def write(self, reports):
+            if isinstance(reports[0][1], Accepted) and gone:
                 raise gone.pop()
-            return getattr(box, name)
+            return box.write(reports)
 
     sender = Sender(
         Flaky(), {Channel.SMS: sms, Channel.EMAIL: email}, house.clock, trouble=lines.append, trouble_s=0.02

@@ -12,11 +12,8 @@ from domain.errors import DeliveryError
 from domain.messages import Channel, MessageState, Refusal, Retry
 from domain.outbox import Receipt
 from notify.sender import Sender
+from tests.fakes.mortal import Killed, Mortal
 from tests.fakes.outbox_rows import House
-
-
-class Killed(BaseException):
-    """The process is gone at this very point."""
 
 
 class Moody:
@@ -24,6 +21,7 @@ class Moody:
 
     channel = Channel.SMS
     provider = "moody"
+    sender = "+33700000000"
     patience_s = 10.0
     look_up_after_s = (5.0,)
     authoritative = True
@@ -51,25 +49,8 @@ class Moody:
         return Receipt("SM1", MessageState.SENT) if (pending.address, pending.body) in self.taken else None
 
 
-class Mortal:
-    """An outbox that takes its process with it at one call, before or after the commit."""
-
-    def __init__(self, inner, call, *, after_commit):
-        self._inner, self._call, self._after = inner, call, after_commit
-
-    def __getattr__(self, name):
-        method = getattr(self._inner, name)
-
-        def dying(*args, **kwargs):
-            if self._after:
-                method(*args, **kwargs)
-            raise Killed
-
-        return dying if name == self._call else method
-
-
 MOODS = st.sampled_from(["well", "busy", "lost on the way", "silent", "dies before", "dies after"])
-CALLS = st.sampled_from(["none", "take", "submitting", "accepted", "postpone", "look_up_later", "not_taken"])
+CALLS = st.sampled_from(["none", "take", "Submitting", "Accepted", "Postponed", "Unknown", "NotTaken"])
 LIVES = st.lists(st.tuples(MOODS, CALLS, st.booleans(), st.sampled_from([0.0, 6.0, 20.0, 5000.0])), max_size=5)
 
 

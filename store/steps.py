@@ -1,0 +1,153 @@
+"""Each step of a delivery, written to its message's row, its attempts, the timeline and the feed."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from domain.delivery import (
+    Accepted,
+    ChannelRefused,
+    Ended,
+    GivenBack,
+    Held,
+    InDoubt,
+    NotTaken,
+    Postponed,
+    Step,
+    Submitting,
+    Unknown,
+)
+from domain.faults import Severity
+from domain.messages import REACHED, MessageState, Refusal, advances
+from domain.outbox import Pending
+from store import deliveries
+from store.lines import LineBook, heard_in, line_of
+from store.tables import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Scribe:
+    """Writes in one transaction at `now` by the clock, which is `wall_s` by the epoch."""
+
+    session: Session
+    lines: LineBook
+    now: datetime
+    wall_s: float
+    lost: list[int] = field(default_factory=list)
+    """Messages that another sender has taken over."""
+
+    def write(self, message: Message, pending: Pending, step: Step) -> bool:
+        """Whether it is so now; False, and at most an attempt noted, if the message was lost or has to wait."""
+        if (heard := heard_in(step)) and (line := line_of(message, step)):
+            self.lines.hear(line, message.id, heard)
+        if isinstance(step, Accepted):
+            return self._accepted(message, step)
+        if message.lease != pending.lease:
+            self.lost.append(message.id)
+            return False
+        if isinstance(step, Submitting) and not self._admitted(message, pending, step):
+            return False
+        match step:
+            case Held():
+                self._note_wait(message, "held", reason=step.reason, refusal=step.refusal)
+                message.state, message.not_before, message.lease_until = MessageState.HELD, step.until, None
+            case Postponed():
+                self._postponed(message, step)
+            case GivenBack(after_s):
+                message.lease_until = self.wall_s + after_s
+            case Submitting():
+                self._submitting(message, pending, step)
+            case Unknown():
+                self._unknown(message, step)
+            case NotTaken(reason):
+                self._attempt(message, "look_up", outcome="not_taken", detail=reason)
+                message.state, message.reason, message.lease_until = MessageState.READY, reason, None
+            case InDoubt(reason):
+                self._in_doubt(message, reason)
+            case ChannelRefused():
+                self._channel_refused(message, step)
+            case Ended():
+                self._ended(message, step)
+        return True
+
+    def _admitted(self, message: Message, pending: Pending, step: Submitting) -> bool:
+        danger = pending.brief.severity is Severity.SAFETY
+        obstacle = self.lines.admit(message.id, step.line, step.segments, danger=danger)
+        if obstacle is not None:
+            if obstacle.refusal is Refusal.CIRCUIT_OPEN:
+                self._note_wait(message, "waiting", reason=obstacle.reason, refusal=obstacle.refusal)
+            message.reason, message.lease_until = obstacle.reason, self.wall_s + obstacle.after_s
+        return obstacle is None
+
+    def _attempt(self, message: Message, kind: str, *, outcome: str, code: str = "", detail: str = "") -> None:
+        deliveries.attempt(self.session, message, kind, outcome=outcome, code=code, detail=detail, at=self.now)
+
+    def _tell(self, message: Message, what: str, *, reason: str, refusal: Refusal | None = None) -> None:
+        deliveries.tell(self.session, message, what, at=self.now, reason=reason, refusal=refusal)
+
+    def _note_wait(self, message: Message, what: str, *, reason: str, refusal: Refusal | None) -> None:
+        if message.reason != reason:
+            message.reason = reason
+            self._tell(message, what, reason=reason, refusal=refusal)
+
+    def _postponed(self, message: Message, step: Postponed) -> None:
+        self._note_wait(message, "retry" if step.refusal else "waiting", reason=step.reason, refusal=step.refusal)
+        if step.refusal and message.state == MessageState.SUBMITTING:
+            self._attempt(message, "submit", outcome=step.refusal, detail=step.reason)
+        if step.slow_s and message.sender is not None:
+            self.lines.slow_down(message.sender, step.slow_s)
+        message.state, message.lease_until = MessageState.READY, self.wall_s + step.after_s
+
+    def _submitting(self, message: Message, pending: Pending, step: Submitting) -> None:
+        content = step.content
+        message.channel, message.address, message.segments = step.channel, step.address, step.segments
+        message.provider, message.sender, message.country = step.line.provider, step.line.sender, step.line.country
+        message.subject, message.body, message.html = content.subject or None, content.text, content.html or None
+        if step.problem:
+            self._attempt(message, "render", outcome=Refusal.TEMPLATE, detail=step.problem)
+            self._tell(message, "template_failed", reason=step.problem)
+        message.state, message.reason = MessageState.SUBMITTING, None
+        message.attempts, message.look_ups = pending.attempt + 1, 0
+        message.lease_until = self.wall_s + step.patience_s
+        self._attempt(message, "submit", outcome=MessageState.SUBMITTING)
+
+    def _accepted(self, message: Message, step: Accepted) -> bool:
+        told = step.told
+        ours = message.attempts == step.attempt and message.provider_id in {None, told.provider_id}
+        kind = "look_up" if step.by_look_up else "submit"
+        # If something was submitted since, it stands in the attempts that this one was taken too.
+        self._attempt(message, kind, outcome=told.state, code=told.code, detail=told.provider_id)
+        if ours and advances(MessageState(message.state), told.state):
+            deliveries.take_acceptance(self.session, message, told, at=self.now)
+            if told.state in REACHED:
+                message.state = told.state
+            else:
+                deliveries.settle(self.session, message, told.state, reason=told.detail or None, at=self.now)
+        elif not ours:
+            self.lost.append(message.id)
+        return ours
+
+    def _unknown(self, message: Message, step: Unknown) -> None:
+        message.look_ups += step.asked
+        kind, outcome = ("look_up", "not_found") if step.asked else ("submit", str(Refusal.UNKNOWN_OUTCOME))
+        self._attempt(message, kind, outcome=outcome, detail=step.reason)
+        message.reason, message.lease_until = step.reason, self.wall_s + step.after_s
+
+    def _in_doubt(self, message: Message, reason: str) -> None:
+        self._attempt(message, "look_up", outcome=MessageState.IN_DOUBT, detail=reason)
+        message.state, message.reason, message.lease_until = MessageState.IN_DOUBT, reason, None
+        self._tell(message, "in_doubt", reason=reason, refusal=Refusal.UNKNOWN_OUTCOME)
+
+    def _channel_refused(self, message: Message, step: ChannelRefused) -> None:
+        self._attempt(message, "submit", outcome=step.refusal, detail=step.reason)
+        self._tell(message, "channel_refused", reason=step.reason, refusal=step.refusal)
+        deliveries.refuse_channel(self.session, message, refusal=step.refusal, at=self.now)
+        deliveries.on_to_the_next_channel(message)
+
+    def _ended(self, message: Message, step: Ended) -> None:
+        if message.state == MessageState.SUBMITTING:
+            self._attempt(message, "submit", outcome=step.refusal, detail=step.reason)
+        if step.refusal is Refusal.OPTED_OUT and message.state == MessageState.SUBMITTING:
+            deliveries.refuse_channel(self.session, message, refusal=step.refusal, at=self.now)
+        deliveries.settle(self.session, message, step.state, reason=step.reason, refusal=step.refusal, at=self.now)
