@@ -26,7 +26,8 @@ ASK_AGAIN_S = 5.0
 BACKOFF_S = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 3600.0)
 """Real seconds before the second, third … submission; after the last the message is given up."""
 
-_ADDRESS_REFUSED = frozenset({Refusal.BAD_ADDRESS, Refusal.OPTED_OUT})
+_CHANNEL_REFUSED = frozenset({Refusal.BAD_ADDRESS, Refusal.OPTED_OUT, Refusal.NEEDS_TEMPLATE})
+"""Not this way; another may do."""
 
 
 class Outbox(Protocol):
@@ -156,7 +157,7 @@ class Sender:
             self._ask_later(pending, adapter, reason=reason)
         elif error.retry is Retry.SAFE:
             self._try_later(pending, error)
-        elif error.refusal in _ADDRESS_REFUSED and len(open_channels(pending)) > 1:
+        elif error.refusal in _CHANNEL_REFUSED and len(open_channels(pending)) > 1:
             self._outbox.channel_refused(pending, refusal=error.refusal, reason=reason)
         else:
             self._outbox.failed(pending, refusal=error.refusal, reason=reason)

@@ -11,7 +11,7 @@ from api.services import House
 from domain.errors import Forbidden
 from domain.messages import Channel
 from notify.channels.reference import message_id
-from notify.channels.twilio_sms import signature_ok
+from notify.channels.twilio_client import signature_ok
 from notify.receipts import receipt_of
 from store import receipts
 

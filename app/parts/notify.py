@@ -26,7 +26,8 @@ def channels(house: House) -> Mapping[Channel, ChannelAdapter]:
     sms: ChannelAdapter = SandboxChannel(Channel.SMS, box)
     email: ChannelAdapter = SandboxChannel(Channel.EMAIL, box)
     if settings.twilio_account_sid:
-        from notify.channels.twilio_sms import TwilioAccount, TwilioSms
+        from notify.channels.twilio_client import TwilioAccount
+        from notify.channels.twilio_sms import TwilioSms
 
         account = TwilioAccount(
             settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_from, settings.twilio_base_url
