@@ -66,6 +66,8 @@ class TwilioState:
     asked: dict[str, dict[str, str]] = field(default_factory=dict)
     """By sid, the create call that made it."""
     post: Post = _post
+    url: str = ""
+    """Where it answers, once it is served."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     released: threading.Event = field(default_factory=threading.Event)
     """Set to let hanging answers go."""
