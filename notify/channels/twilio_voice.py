@@ -11,6 +11,11 @@ RING_S = 30
 """So long it rings; most answering machines have come on by then."""
 
 
+def keys_to(hook: str, *, reference: str = "") -> str:
+    """Where pressed keys are posted; with the message's name in it once it is a call of ours."""
+    return f"{hook}?{urlencode({'message': reference})}{RETRIED}" if reference else f"{hook}{RETRIED}"
+
+
 class TwilioVoice:
     """The voice channel. `content.text` is a script: see `twilio_twiml.script`."""
 
@@ -39,7 +44,7 @@ class TwilioVoice:
         self.patience_s, self.close = self._twilio.patience_s, self._twilio.close
 
     def send(self, address: str, content: Content, *, reference: str) -> Receipt:
-        action = f"{self._hook}?{urlencode({'message': reference})}{RETRIED}" if self._hook else ""
+        action = keys_to(self._hook, reference=reference) if self._hook else ""
         if self._detects:
             # Waits for the end of the machine's greeting: what is said before the tone is lost.
             words = {"url": action, "machine_detection": "DetectMessageEnd"}

@@ -124,11 +124,24 @@ class TwilioState:
         form = self.asked[sid]
         return form["Twiml"] if "Twiml" in form else self.signed(form["Url"], _of_call(self._call(sid)) | fields)
 
+    def incoming(self, url: str, number: str, **fields: str) -> tuple[str, str]:
+        """Somebody calls us: the call's sid, and the TwiML that answers them."""
+        call = self.dial({"To": SENDER, "From": number}) | {"direction": "inbound", "status": "ringing"}
+        self.calls[-1] = call
+        self.asked[call["sid"]] = {"Url": url}
+        return call["sid"], self.first_words(call["sid"], CallStatus="ringing", **fields)
+
     def press(self, sid: str, twiml: str, digit: str) -> str:
         """The TwiML that comes of pressing a key while `twiml` asks for one."""
         gather = parsed(twiml).find("Gather")
         assert gather is not None, "nothing is asked"
         return self.signed(gather.attrib["action"], _of_call(self._call(sid)) | {"Digits": digit})
+
+    def dialled(self, sid: str, twiml: str, outcome: str) -> str:
+        """The TwiML that follows once the person whom `twiml` dials has answered, or has not."""
+        dial = parsed(twiml).find("Dial")
+        assert dial is not None, "nobody is dialled"
+        return self.signed(dial.attrib["action"], _of_call(self._call(sid)) | {"DialCallStatus": outcome})
 
     def signed(self, url: str, fields: Mapping[str, str]) -> str:
         """Post as Twilio does: the part of the address after # is for its own eyes."""

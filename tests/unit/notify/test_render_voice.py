@@ -5,15 +5,16 @@ import re
 import pytest
 
 from domain.faults import Severity
-from domain.messages import Channel, MessageStage, RecipientKind, audience
+from domain.messages import BAD_NEWS, Channel, MessageStage, RecipientKind, audience, purpose_of
 from notify.channels.twilio_twiml import script
-from notify.render import Renderer
+from notify.render import TEMPLATES, Renderer
 from notify.wording import LANGUAGES, SAFETY
 from tests.fakes.briefs import NOW, brief
 
-MOMENTS = [*MessageStage, SAFETY]
+MOMENTS = [moment for moment in (*MessageStage, SAFETY) if any((TEMPLATES / "voice").glob(f"{moment}.*.txt"))]
+"""Those with words for a call; an answer to what was written goes back the way it came, and mostly needs none."""
 LINES = ("heard", "visit", "connecting", "call_back", "nobody_free", "again", "choices", "person", "hello")
-LINES += ("we_know", "all_well", "farewell")
+LINES += ("we_know", "all_well", "call_us", "farewell")
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,13 @@ def spoken(renderer, moment, *, language, **changes):
     rendered = renderer.render(stage, brief(stage, language=language, **changes), channel=Channel.VOICE, now=NOW)
     assert rendered.problem == ""
     return rendered.content
+
+
+def test_whatever_is_news_to_somebody_can_be_said_aloud():
+    appointments = {stage for stage in MessageStage if purpose_of(stage, Severity.MINOR) == "appointment"}
+    to_the_desk = {stage for stage in MessageStage if audience(stage) is RecipientKind.DISPATCHER}
+    closing = {MessageStage.RESOLVED, MessageStage.FALSE_ALARM, MessageStage.CALL_PROMISED}
+    assert BAD_NEWS | appointments | to_the_desk | closing | {SAFETY} <= set(MOMENTS)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
