@@ -32,7 +32,7 @@ from tests.fakes.servers import served
 from tests.fakes.twilio_fake import ACCOUNT, SENDER, TOKEN, TwilioState, create_twilio
 from tests.real import SHARED, free_port, require
 
-PRISM = Path(__file__).resolve().parents[2] / "node_modules" / ".bin" / "prism"
+PRISM = Path(__file__).resolve().parents[1] / "prism" / "node_modules" / ".bin" / "prism"
 USED = ("Messages.json", "Messages/{Sid}.json", "Calls.json", "Calls/{Sid}.json")
 PHONE = "+33612345678"
 HX = "HX" + "1" * 32
