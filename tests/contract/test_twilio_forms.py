@@ -11,7 +11,8 @@ from domain.messages import Channel, MessageStage, Refusal, Retry
 from domain.outbox import Content
 from notify.channels.twilio_client import TwilioAccount
 from notify.channels.twilio_voice import TwilioVoice
-from notify.channels.twilio_whatsapp import TwilioWhatsapp, parse_templates
+from notify.channels.twilio_whatsapp import TwilioWhatsapp
+from notify.channels.whatsapp_templates import parse_templates
 from notify.render import Renderer
 from tests.fakes.briefs import NOW, SHORT_LINK, brief
 from tests.fakes.servers import served

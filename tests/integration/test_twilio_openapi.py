@@ -26,7 +26,8 @@ from notify.channels.base import ChannelAdapter
 from notify.channels.twilio_client import TwilioAccount
 from notify.channels.twilio_sms import TwilioSms
 from notify.channels.twilio_voice import TwilioVoice
-from notify.channels.twilio_whatsapp import Template, TwilioWhatsapp
+from notify.channels.twilio_whatsapp import TwilioWhatsapp
+from notify.channels.whatsapp_templates import Template
 from tests.fakes.briefs import NOW, pending
 from tests.fakes.servers import served
 from tests.fakes.twilio_fake import ACCOUNT, SENDER, TOKEN, TwilioState, create_twilio
