@@ -73,13 +73,13 @@ def find_person(session: Session, channel: Channel, address: str) -> Person | No
     address = address.strip()
     if not address:
         return None
-    if channel is Channel.SMS:
-        customers = session.scalars(select(Customer).where(Customer.phone == address)).all()
-        technicians = session.scalars(select(Technician).where(Technician.phone == address)).all()
-    else:
+    if channel is Channel.EMAIL:
         lowered = address.lower()
         customers = session.scalars(select(Customer).where(func.lower(Customer.email) == lowered)).all()
         technicians = session.scalars(select(Technician).where(func.lower(Technician.email) == lowered)).all()
+    else:
+        customers = session.scalars(select(Customer).where(Customer.phone == address)).all()
+        technicians = session.scalars(select(Technician).where(Technician.phone == address)).all()
     people: list[Person] = [*customers, *technicians]
     return max(people, key=lambda one: _last_written(session, one), default=None)
 
@@ -98,4 +98,4 @@ def _kind(who: Person | None) -> RecipientKind | None:
 def _address(who: Person | None, channel: str) -> str:
     if who is None or channel == "web":
         return ""
-    return (who.phone if channel is Channel.SMS else who.email) or ""
+    return (who.email if channel is Channel.EMAIL else who.phone) or ""

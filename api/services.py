@@ -16,6 +16,7 @@ from domain.links import LinkSigner
 from domain.people import Recipient
 from domain.telemetry import LogEntry, LogExtent, Uplink
 from domain.tickets import Effect
+from notify.render import Renderer
 from store.database import Database
 from store.history import History
 
@@ -67,6 +68,10 @@ class Services:
     twilio_auth_token: str | None = field(default=None, repr=False)
     push_key: str = ""
     """Our public VAPID key, base64url; empty where no browser is written to."""
+    human_phone: str = ""
+    """Who is dialled for a caller who wants to talk to a person; empty: they are promised a call instead."""
+    renderer: Renderer = field(default_factory=Renderer)
+    """Writes what is said on the telephone."""
     partitions: int = 8
 
     @property

@@ -1,6 +1,7 @@
 """Settings, from the environment or a `.env` file; every one has a default."""
 
 import os
+import re
 import secrets
 from base64 import b64decode
 from pathlib import Path
@@ -12,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from domain.errors import ConfigError
+from notify.channels.whatsapp_templates import parse_templates
 
 NO_ENV_FILE = "PREVENANT_NO_ENV_FILE"
 """Set for the demo's processes: a `.env` file may name a real database and a real provider."""
@@ -45,6 +47,15 @@ class Settings(BaseSettings):
     twilio_auth_token: str = ""
     twilio_from: str = ""
     twilio_base_url: str = ""
+    twilio_voice_from: str = ""
+    """The number that calls; default `twilio_from`, unless that is a Messaging Service, which cannot."""
+    twilio_machine_detection: bool = False
+    """Leaves answering machines a short message; Twilio charges for each detection."""
+    twilio_whatsapp_from: str = ""
+    twilio_whatsapp_templates: str = ""
+    """JSON: {"opening.fr": "HX…", "resolved.fr": {"sid": "HX…", "words": ["maker", "noun"]}}."""
+    human_phone: str = ""
+    """Whom a caller is put through to who wants to talk to a person."""
     smtp_url: str = ""
     mail_from: str = ""
     push_subject: str = ""
@@ -65,6 +76,11 @@ class Settings(BaseSettings):
             raise ConfigError(
                 "PREVENANT_TWILIO_ACCOUNT_SID is set; "
                 "PREVENANT_TWILIO_AUTH_TOKEN and PREVENANT_TWILIO_FROM are needed too"
+            )
+        parse_templates(self.twilio_whatsapp_templates)
+        if self.human_phone and not re.fullmatch(r"\+[1-9]\d{6,14}", self.human_phone):
+            raise ConfigError(
+                "PREVENANT_HUMAN_PHONE is no number as the world dials it; write for example +33155501234"
             )
         if self.smtp_url and not self.mail_from:
             raise ConfigError("PREVENANT_SMTP_URL is set; PREVENANT_MAIL_FROM is needed too")
@@ -117,6 +133,12 @@ class Settings(BaseSettings):
     def public(self) -> str:
         """What people's links begin with."""
         return (self.public_url or f"http://{self.http_host}:{self.http_port}").rstrip("/")
+
+    @property
+    def voice_from(self) -> str:
+        """The number that calls; empty where there is none."""
+        sender = "" if self.twilio_from.startswith("MG") else self.twilio_from
+        return self.twilio_voice_from or sender
 
     @property
     def token_file(self) -> Path:

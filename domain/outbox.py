@@ -48,6 +48,8 @@ class Brief:
     opening_state: MessageState | None = None
     """State of this recipient's opening message, None if none was planned."""
     opening_channel: Channel | None = None
+    last_inbound: Mapping[Channel, datetime] = field(default_factory=dict)
+    """When this person last wrote to us, on channels where that opens a window for free text."""
     first_contact: bool = False
     """Whether no message has reached this person before, about anything."""
     in_contact: bool = False
@@ -109,7 +111,8 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is sent. `html` is for e-mail; `subject` also heads a push and a letter."""
+    """What is sent. `html` is for e-mail; `subject` also heads a push and a letter; a call's text is a script of
+    message, menu and farewell."""
 
     text: str
     subject: str = ""
@@ -119,6 +122,12 @@ class Content:
     sender: str = ""
     """The maker, as the person knows it; heads a letter."""
     language: str = "en"
+    moment: str = ""
+    """Which template it was written from."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """The words it was written with, for a channel whose texts have to be approved elsewhere."""
+    last_inbound: datetime | None = None
+    """When this person last wrote to us on this channel."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ FIRST_QUESTION_S = 1.0
 BACKOFF_S = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 3600.0)
 """Real seconds before the second, third … submission; after the last the message is given up."""
 
-_ADDRESS_REFUSED = frozenset({Refusal.BAD_ADDRESS, Refusal.OPTED_OUT})
+_CHANNEL_REFUSED = frozenset({Refusal.BAD_ADDRESS, Refusal.OPTED_OUT, Refusal.NEEDS_TEMPLATE})
+"""Not this way; another may do."""
 
 
 def after_refusal(pending: Pending, adapter: ChannelAdapter, error: DeliveryError) -> Step:
@@ -26,7 +27,7 @@ def after_refusal(pending: Pending, adapter: ChannelAdapter, error: DeliveryErro
         return Unknown((*adapter.look_up_after_s, FIRST_QUESTION_S)[0], reason)
     if error.retry is Retry.SAFE:
         return _later(pending, error)
-    if error.refusal in _ADDRESS_REFUSED and len(open_channels(pending)) > 1:
+    if error.refusal in _CHANNEL_REFUSED and len(open_channels(pending)) > 1:
         return ChannelRefused(error.refusal, reason)
     return Ended(MessageState.FAILED, error.refusal, reason)
 

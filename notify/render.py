@@ -1,11 +1,12 @@
 """Messages are written here: a brief and a template become the text, and for e-mail the HTML, that a person reads.
 
-`templates/sms/MOMENT.LANGUAGE.txt` is the text message. `templates/email/MOMENT.LANGUAGE.txt` holds the blocks subject,
+`templates/sms/MOMENT.LANGUAGE.txt` is the text message, `templates/voice/MOMENT.LANGUAGE.txt` what a call says: the
+message, its menu and the farewell, a paragraph each. `templates/email/MOMENT.LANGUAGE.txt` holds the blocks subject,
 headline, body and button as plain text; `layout.txt` and `layout.html` give them their two forms.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,16 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 # Blanks and quotes that look alike and would push a text message out of GSM-7.
 _PLAIN = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'", "\u2018": "'"})
+_TEXTS = frozenset({Channel.SMS, Channel.WHATSAPP})
 _SHEETS = frozenset({Channel.PUSH, Channel.WEBHOOK, Channel.LETTER})
 _BLANKS = re.compile(r"\s+")
 _FALLBACK = {
     "en": "{maker}: there is news about your {noun}: {link}",
     "fr": "{maker} : du nouveau pour votre {noun} : {link}",
+}
+_SPOKEN_FALLBACK = {
+    "en": "This is {maker}. There is news about your {noun}.\n\nPress 9 to talk to a person.\n\nGoodbye.",
+    "fr": "Ici {maker}. Il y a du nouveau pour votre {noun}.\n\nTapez 9 pour parler à quelqu'un.\n\nAu revoir.",
 }
 
 
@@ -51,13 +57,20 @@ class Renderer:
         facts = wording.facts(brief, language=language, now=now)
         moment = wording.moment_of(stage, brief)
         try:
-            return Rendered(self._content(channel, moment, facts, language=language))
+            rendered = Rendered(self._content(channel, moment, facts, language=language))
         except TemplateError as exc:
-            return Rendered(_fallback(facts, language=language), problem=f"{moment}.{language}: {exc}")
+            content = _fallback(facts, channel=channel, language=language)
+            rendered = Rendered(content, problem=f"{moment}.{language}: {exc}")
+        known = {name: fact for name, fact in facts.items() if isinstance(fact, str)}
+        heard = brief.last_inbound.get(channel)
+        content = replace(rendered.content, language=language, moment=str(moment), facts=known, last_inbound=heard)
+        return replace(rendered, content=content)
 
     def _content(self, channel: Channel, moment: str, facts: dict[str, Any], *, language: str) -> Content:
-        if channel is Channel.SMS:
+        if channel in _TEXTS:
             return Content(self.sms(moment, facts, language=language))
+        if channel is Channel.VOICE:
+            return Content(self.voice(moment, facts, language=language))
         if channel in _SHEETS:
             return self.sheet(moment, facts, language=language)
         return self.email(moment, facts, language=language)
@@ -70,13 +83,21 @@ class Renderer:
             subject=_one_line(_block(template, "headline", facts)),
             link=facts["link"],
             sender=facts["maker"],
-            language=language,
         )
 
     def sms(self, moment: str, facts: dict[str, Any], *, language: str) -> str:
         """One line. Raises TemplateError."""
         template = self._text.get_template(f"sms/{moment}.{language}.txt")
         return _one_line(template.render(facts)).translate(_PLAIN)
+
+    def voice(self, moment: str, facts: dict[str, Any], *, language: str) -> str:
+        """What a call says: message, menu and farewell. Raises TemplateError."""
+        template = self._text.get_template(f"voice/{moment}.{language}.txt")
+        return "\n\n".join(_paragraphs(template.render(facts)))
+
+    def line(self, name: str, facts: dict[str, Any], *, language: str) -> str:
+        """What a call says beside its message. Raises TemplateError."""
+        return _one_line(_block(self._text.get_template(f"voice/lines.{language}.txt"), name, facts))
 
     def email(self, moment: str, facts: dict[str, Any], *, language: str) -> Content:
         """Subject, text and HTML. Raises TemplateError."""
@@ -118,6 +139,8 @@ def _paragraphs(text: str) -> list[str]:
     return [line for line in (_one_line(part) for part in re.split(r"\n\s*\n", text)) if line]
 
 
-def _fallback(facts: dict[str, Any], *, language: str) -> Content:
+def _fallback(facts: dict[str, Any], *, channel: Channel, language: str) -> Content:
+    if channel is Channel.VOICE:
+        return Content(_SPOKEN_FALLBACK[language].format(maker=facts["maker"], noun=facts["noun"]))
     text = _FALLBACK[language].format(maker=facts["maker"], noun=facts["noun"], link=facts["link"])
     return Content(text=text, subject=text.partition(": http")[0].partition(" : http")[0])

@@ -21,6 +21,7 @@ from store.tables import (
     Command,
     Device,
     Fault,
+    Inbound,
     Maker,
     Message,
     Playbook,
@@ -63,8 +64,9 @@ class BriefWriter:
         product = session.get(Product, device.product) if device and device.product else None
         visit = _visit(session, message)
         opening = _opening(session, message)
+        recipient = self._recipient(session, message, device=device)
         return Brief(
-            recipient=self._recipient(session, message, device=device),
+            recipient=recipient,
             sender=sender_of(session, product),
             ticket_id=ticket.id,
             ticket_open=ticket.state in OPEN_STATES,
@@ -76,6 +78,7 @@ class BriefWriter:
             quiet=self.quiet(session, ticket, now),
             opening_state=MessageState(opening.state) if opening else None,
             opening_channel=Channel(opening.channel) if opening and opening.channel else None,
+            last_inbound=_last_inbound(session, message, recipient),
             first_contact=not session.scalar(_reached_before(message)),
             in_contact=ticket.first_contact_at is not None,
             healthy_since=ticket.healthy_since or _moment(message.details.get("healthy_since")),
@@ -191,6 +194,20 @@ def _opening(session: Session, message: Message) -> Message | None:
         told = told.where(Message.id > (last.id if last else 0))
     best_first = told.order_by(Message.state.in_(tuple(REACHED)).desc(), Message.id.desc())
     return session.scalars(best_first.limit(1)).first()
+
+
+def _last_inbound(session: Session, message: Message, recipient: Recipient) -> dict[Channel, datetime]:
+    """Only WhatsApp asks; it costs nothing where nobody has it."""
+    if Channel.WHATSAPP not in {*recipient.channels, message.only_channel}:
+        return {}
+    heard = session.scalar(
+        select(func.max(Inbound.at)).where(
+            Inbound.recipient_kind == message.recipient_kind,
+            Inbound.recipient_id == message.recipient_id,
+            Inbound.channel == Channel.WHATSAPP,
+        )
+    )
+    return {Channel.WHATSAPP: heard} if heard else {}
 
 
 def _reached_before(message: Message) -> Select[int]:

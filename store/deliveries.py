@@ -40,10 +40,11 @@ def concerns(session: Session, message: Message, told: Receipt) -> bool:
 def refuse_channel(
     session: Session, message: Message, *, refusal: Refusal, at: datetime, provider_id: str = ""
 ) -> None:
-    """This address will never do: the ledger knows it from now on, as a wish where the carrier knew of a STOP."""
+    """Not on this channel. If the address will never do, the ledger knows it from now on, as a wish where the carrier
+    knew of a STOP."""
     attempt(session, message, GIVEN_UP, outcome=refusal, detail=provider_id, at=at)
     message.refused_channels = [*message.refused_channels, message.channel]
-    if message.channel is None:
+    if message.channel is None or refusal is Refusal.NEEDS_TEMPLATE:
         return
     stop = refusal is Refusal.OPTED_OUT
     consent.record(

@@ -35,7 +35,7 @@ COMPLAINT = "complaint"
 """Fault family of what only a customer knows of."""
 ANSWER_WITHIN = timedelta(days=7)
 """So long after its end a ticket is still what an answer without a link is about."""
-_CONTENT = frozenset({ReplyIntent.FIXED, ReplyIntent.FALSE_ALARM})
+_CONTENT = frozenset({ReplyIntent.FIXED, ReplyIntent.FALSE_ALARM, ReplyIntent.ACKNOWLEDGED})
 """Answers that ask for nothing."""
 _HELP_WANTED = {"en": "Customer asks for help", "fr": "Demande d'aide d'un client"}
 
@@ -88,6 +88,8 @@ def _follow(
     if not is_open(ticket):
         return []
     match intent:
+        case ReplyIntent.ACKNOWLEDGED:
+            return []
         case ReplyIntent.FIXED:
             return _fixed(session, ticket, actor=actor, now=now)
         case ReplyIntent.SEND_SOMEONE:
@@ -97,10 +99,10 @@ def _follow(
         case ReplyIntent.CALL_ME:
             stop_steps(session, ticket)
             shift(session, ticket, TicketState.PENDING_AGENT, actor=actor, now=now, reason="a call was asked for")
-            return [
-                Announce(ticket.id, MessageStage.CALL_PROMISED, reference, _back_on(channel)),
-                Announce(ticket.id, MessageStage.CALL_WANTED, reference),
-            ]
+            # Who is on the telephone has just heard the promise.
+            promise = Announce(ticket.id, MessageStage.CALL_PROMISED, reference, _back_on(channel))
+            told = [] if channel == Channel.VOICE else [promise]
+            return [*told, Announce(ticket.id, MessageStage.CALL_WANTED, reference)]
         case _:
             stop_steps(session, ticket)
             reason = "somebody has to read the answer"

@@ -1,6 +1,5 @@
 """The customer's page behind a signed link: GET shows, POST acts."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import uuid4
@@ -18,28 +17,24 @@ from api.pages.evidence import evidence_of, svg
 from api.pages.rendering import page
 from api.routes.raw import FormFields
 from api.services import House
+from api.situation import facts_of
 from api.views import customer_log, customer_story, times
 from api.views.customer_words import LANGUAGES
-from api.views.phrases import first_name, said
+from api.views.phrases import said
 from domain.errors import NotFound, SourceError
-from domain.faults import Severity, TransitionState
 from domain.links import Purpose
 from domain.messages import ReplyIntent
-from domain.tickets import CommandState, TicketState, VisitState
+from domain.tickets import TicketState
 from store import timeline
 from store.briefs import sender_of
 from store.people import wanted_channels
 from store.tables import (
-    Command,
     Customer,
     Device,
     Fault,
-    Playbook,
     Product,
-    RuleVersion,
     Technician,
     Ticket,
-    Visit,
 )
 
 router = APIRouter()
@@ -53,7 +48,6 @@ INTENTS = {
 }
 OPENS_AFTER_END = timedelta(days=30)
 """So long after its ticket ended, a link still opens; as long as a relapse reopens it."""
-_COUNTS = (VisitState.ACCEPTED, VisitState.EN_ROUTE, VisitState.ON_SITE, VisitState.PAUSED, VisitState.COMPLETED)
 
 
 @router.get("/c/{token}")
@@ -98,7 +92,7 @@ def _context(
     now: datetime,
 ) -> dict[str, Any]:
     product = session.get(Product, device.product) if device and device.product else None
-    facts = _facts(session, ticket, customer, product)
+    facts = facts_of(session, ticket, customer, product)
     noun = said(facts.noun, language, default="appareil" if language == "fr" else "device")
     technicians = {row.id: row.name for row in session.scalars(select(Technician))}
     log = customer_log.so_far(
@@ -159,55 +153,6 @@ def _ticket(session: Session, number: int, *, now: datetime) -> Ticket:
     if over is not None and now - over > OPENS_AFTER_END:
         raise Gone("this ticket is over")
     return ticket
-
-
-def _facts(
-    session: Session, ticket: Ticket, customer: Customer | None, product: Product | None
-) -> customer_story.Facts:
-    faults = session.scalars(select(Fault).where(Fault.ticket_id == ticket.id)).all()
-    version = session.get(RuleVersion, (ticket.rule, ticket.rule_version)) if ticket.rule else None
-    playbook = session.get(Playbook, ticket.playbook) if ticket.playbook else None
-    entries = timeline.of_ticket(session, ticket.id)
-    asked = [entry.detail.get("intent") for entry in entries if entry.kind == "reply"]
-    return customer_story.Facts(
-        state=TicketState(ticket.state),
-        severity=Severity(ticket.severity),
-        title=ticket.title,
-        noun=(product.noun or product.title) if product else {},
-        says=version.says if version else {},
-        notice=(playbook.body.get("notice") or {}) if playbook else {},
-        product=product.title if product else {},
-        onset=ticket.onset,
-        healthy_since=ticket.healthy_since,
-        found_by_rule=bool(faults),
-        firing=any(fault.state == TransitionState.FIRING for fault in faults),
-        false_alarm=bool(faults) and all(fault.verdict == "false_alarm" for fault in faults),
-        call_wanted=bool(asked) and asked[-1] in {ReplyIntent.CALL_ME, ReplyIntent.UNCLEAR},
-        closed_by=ticket.closed_by,
-        phone=customer.phone if customer else None,
-        visit=_visit(session, ticket),
-        tried=_tried(session, ticket, product),
-    )
-
-
-def _visit(session: Session, ticket: Ticket) -> customer_story.Visiting | None:
-    query = select(Visit).where(Visit.ticket_id == ticket.id, Visit.state.in_(_COUNTS)).order_by(Visit.id.desc())
-    visit = session.scalars(query.limit(1)).first()
-    if visit is None:
-        return None
-    technician = session.get(Technician, visit.technician_id)
-    who = first_name(technician.name) if technician else ""
-    return customer_story.Visiting(VisitState(visit.state), who, visit.window_start, visit.window_end, visit.arrived_at)
-
-
-def _tried(session: Session, ticket: Ticket, product: Product | None) -> customer_story.Tried | None:
-    query = select(Command).where(Command.ticket_id == ticket.id, Command.sent_at.is_not(None))
-    command = session.scalars(query.order_by(Command.sent_at.desc()).limit(1)).first()
-    if command is None:
-        return None
-    declared: Mapping[str, Any] = ((product.commands if product else None) or {}).get(command.name) or {}
-    at = command.sent_at or command.created_at
-    return customer_story.Tried(command.name, declared.get("title") or {}, CommandState(command.state), at)
 
 
 def _writing(session: Session, customer: Customer | None, language: str) -> str:

@@ -184,7 +184,9 @@ def _situation(session: Session, ticket: Ticket, entries: Sequence[TimelineEntry
     visit = session.scalars(select(Visit).where(Visit.ticket_id == ticket.id).order_by(Visit.id.desc())).first()
     technician = session.get(Technician, visit.technician_id) if visit else None
     replies = [entry for entry in entries if entry.kind == "reply"]
-    last = replies[-1].detail if replies else {}
+    # "I know" takes back no wish.
+    asked = [entry.detail for entry in replies if entry.detail.get("intent") != ReplyIntent.ACKNOWLEDGED]
+    last = asked[-1] if asked else {}
     nobody = [entry.id for entry in entries if entry.kind == "no_technician"]
     return Situation(
         state=TicketState(ticket.state),

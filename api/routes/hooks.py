@@ -1,17 +1,20 @@
-"""What Twilio tells us: receipts and replies. Every call is signed; one that is not is refused (fail closed)."""
+"""What Twilio tells us: receipts, replies and calls. Every call is signed; one that is not is refused (fail closed)."""
 
 from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from api import calls
 from api.inbound import receive
 from api.routes.raw import FormFields
 from api.services import House
 from domain.errors import Forbidden
 from domain.messages import Channel
 from notify.channels.reference import message_id
-from notify.channels.twilio_sms import signature_ok
+from notify.channels.twilio_client import signature_ok
+from notify.channels.twilio_twiml import TWIML
+from notify.channels.twilio_whatsapp import PREFIX
 from notify.receipts import receipt_of
 from store import receipts
 
@@ -49,14 +52,25 @@ def status(fields: Signed, house: House, query_message: Annotated[str, Query(ali
 @router.post("/inbound", summary="What somebody wrote", response_class=Response)
 def inbound(fields: Signed, house: House) -> Response:
     now = house.clock.now()
+    sender = fields.get("From", "")
     with house.database.write() as session:
         effects = receive(
             session,
-            channel=Channel.SMS,
-            address=fields.get("From", ""),
+            channel=Channel.WHATSAPP if sender.startswith(PREFIX) else Channel.SMS,
+            address=sender.removeprefix(PREFIX),
             text=fields.get("Body", ""),
             provider_id=fields.get("MessageSid") or fields.get("SmsSid", ""),
             now=now,
         )
         house.hand_on(session, effects, now=now)
-    return Response(EMPTY_TWIML, media_type="application/xml")
+    return Response(EMPTY_TWIML, media_type=TWIML)
+
+
+@router.post("/voice", summary="What somebody does on the telephone", response_class=Response)
+def voice(fields: Signed, house: House, query_message: Annotated[str, Query(alias="message")] = "") -> Response:
+    """The first request of an incoming call, and every key pressed in any call; the same one twice counts once."""
+    now = house.clock.now()
+    with house.database.write() as session:
+        twiml, effects = calls.on_call(session, house, fields, reference=query_message, now=now)
+        house.hand_on(session, effects, now=now)
+    return Response(twiml, media_type=TWIML)

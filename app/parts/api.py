@@ -32,6 +32,7 @@ def build(house: House) -> Part:
         dispatcher=house.dispatcher(),
         status=lambda: status.gather(settings, house.database),
         twilio_auth_token=settings.twilio_auth_token or None,
+        human_phone=settings.human_phone,
         push_key=_push_key(house),
         partitions=settings.partitions,
     )

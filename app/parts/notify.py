@@ -1,12 +1,14 @@
 """The notify role: the outbox in, messages on channels out."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from app.house import House, Part
 from domain.messages import Channel
 from notify.channels.base import ChannelAdapter
 from notify.channels.sandbox import SandboxChannel
+from notify.channels.whatsapp_templates import parse_templates
 from notify.sender import Sender
 from store.outbox import SqlOutbox
 from store.sandbox import SqlSandbox
@@ -23,21 +25,45 @@ def build(house: House) -> Part:
 def channels(house: House) -> Mapping[Channel, ChannelAdapter]:
     """A provider where settings name one, else the sandbox."""
     settings, box = house.settings, SqlSandbox(house.database, house.clock)
-    sms: ChannelAdapter = SandboxChannel(Channel.SMS, box)
     email: ChannelAdapter = SandboxChannel(Channel.EMAIL, box)
-    if settings.twilio_account_sid:
-        from notify.channels.twilio_sms import TwilioAccount, TwilioSms
-
-        account = TwilioAccount(
-            settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_from, settings.twilio_base_url
-        )
-        sms = TwilioSms(account, status_callback=f"{settings.public}/hooks/twilio/status")
     if settings.smtp_url:
         from notify.channels.email_smtp import SmtpEmail, parse_smtp_url
 
         email = SmtpEmail(parse_smtp_url(settings.smtp_url), house.clock, mail_from=settings.mail_from)
     sandboxes = {channel: SandboxChannel(channel, box) for channel in Channel}
-    return {**sandboxes, Channel.SMS: sms, Channel.EMAIL: email, **_further(house)}
+    return {**sandboxes, Channel.EMAIL: email, **_by_twilio(house), **_further(house)}
+
+
+def _by_twilio(house: House) -> Mapping[Channel, ChannelAdapter]:
+    """Text messages, calls and WhatsApp, each as far as there is a number that it can come from."""
+    settings, found = house.settings, dict[Channel, ChannelAdapter]()
+    if not settings.twilio_account_sid:
+        return found
+    from notify.channels.twilio_client import TwilioAccount
+    from notify.channels.twilio_sms import TwilioSms
+    from notify.channels.twilio_voice import TwilioVoice
+    from notify.channels.twilio_whatsapp import TwilioWhatsapp
+
+    account = TwilioAccount(
+        settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_from, settings.twilio_base_url
+    )
+    hooks = f"{settings.public}/hooks/twilio"
+    found[Channel.SMS] = TwilioSms(account, status_callback=f"{hooks}/status")
+    if settings.voice_from:
+        found[Channel.VOICE] = TwilioVoice(
+            replace(account, sender=settings.voice_from),
+            hook=f"{hooks}/voice",
+            status_callback=f"{hooks}/status",
+            machine_detection=settings.twilio_machine_detection,
+        )
+    if settings.twilio_whatsapp_from:
+        found[Channel.WHATSAPP] = TwilioWhatsapp(
+            replace(account, sender=settings.twilio_whatsapp_from),
+            house.clock,
+            templates=parse_templates(settings.twilio_whatsapp_templates),
+            status_callback=f"{hooks}/status",
+        )
+    return found
 
 
 def _further(house: House) -> Mapping[Channel, ChannelAdapter]:

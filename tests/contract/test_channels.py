@@ -18,7 +18,10 @@ from notify.channels.base import ChannelAdapter
 from notify.channels.email_smtp import SmtpEmail, parse_smtp_url
 from notify.channels.reference import reference
 from notify.channels.sandbox import SandboxChannel
-from notify.channels.twilio_sms import TwilioAccount, TwilioSms, signature_ok
+from notify.channels.twilio_client import TwilioAccount, signature_ok
+from notify.channels.twilio_sms import TwilioSms
+from notify.channels.twilio_voice import TwilioVoice
+from notify.channels.twilio_whatsapp import TwilioWhatsapp
 from store.database import Database
 from store.sandbox import SqlSandbox
 from store.tables import Base, SandboxMessage
@@ -27,8 +30,13 @@ from tests.fakes.servers import served
 from tests.fakes.twilio_fake import ACCOUNT, SENDER, TOKEN, create_twilio
 
 CONTENT = Content(
-    text="Thermia: votre pompe marche à nouveau: https://prv.nt/c/1.abc", subject="Réparé", html="<p>ok</p>"
+    text="Thermia: votre pompe marche à nouveau: https://prv.nt/c/1.abc",
+    subject="Réparé",
+    html="<p>ok</p>",
+    last_inbound=NOW,
 )
+VOICE = "https://house.example/hooks/twilio/voice"
+STATUS = "https://house.example/hooks/twilio/status"
 
 
 @dataclass
@@ -96,10 +104,13 @@ def twilio():
 
 @pytest.fixture
 def twilio_sms(twilio):
-    account = TwilioAccount(sid=ACCOUNT, auth_token=TOKEN, sender=SENDER, base_url=twilio.url)
-    adapter = TwilioSms(account, status_callback="https://house.example/hooks/twilio/status", timeout_s=0.5)
+    adapter = TwilioSms(account(twilio.url), status_callback=STATUS, timeout_s=0.5)
     yield adapter
     adapter.close()
+
+
+def account(url):
+    return TwilioAccount(sid=ACCOUNT, auth_token=TOKEN, sender=SENDER, base_url=url)
 
 
 @pytest.fixture
@@ -113,6 +124,29 @@ def sandbox(tmp_path):
 @pytest.fixture
 def twilio_rig(twilio, twilio_sms):
     return Rig(twilio_sms, "+33612345678", lambda: len(twilio.messages), twilio.plan)
+
+
+@pytest.fixture
+def voice_rig(twilio):
+    adapter = TwilioVoice(account(twilio.url), hook=VOICE, status_callback=STATUS, timeout_s=0.5)
+    yield Rig(adapter, "+33612345678", lambda: len(twilio.calls), twilio.plan)
+    adapter.close()
+
+
+@pytest.fixture
+def whatsapp_rig(twilio):
+    adapter = TwilioWhatsapp(account(twilio.url), FakeClock(NOW), templates={}, status_callback=STATUS, timeout_s=0.5)
+
+    def plan(to, *behaviours):
+        twilio.plan(f"whatsapp:{to}", *behaviours)
+
+    yield Rig(adapter, "+33612345678", lambda: len(twilio.messages), plan)
+    adapter.close()
+
+
+@pytest.fixture(params=["twilio_rig", "voice_rig", "whatsapp_rig"])
+def by_twilio(request):
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture
@@ -134,7 +168,7 @@ def sandbox_rig(sandbox):
     return Rig(adapter, "+33612345678", took, None)
 
 
-@pytest.fixture(params=["twilio_rig", "smtp_rig", "sandbox_rig"])
+@pytest.fixture(params=["twilio_rig", "voice_rig", "whatsapp_rig", "smtp_rig", "sandbox_rig"])
 def rig(request):
     return request.getfixturevalue(request.param)
 
@@ -188,38 +222,46 @@ def refused(rig):
         ("21211", Refusal.BAD_ADDRESS, Retry.NEVER),
         ("21610", Refusal.OPTED_OUT, Retry.NEVER),
         ("21606", Refusal.MISCONFIGURED, Retry.NEVER),
+        ("21215", Refusal.MISCONFIGURED, Retry.NEVER),
+        ("63003", Refusal.BAD_ADDRESS, Retry.NEVER),
+        ("63007", Refusal.MISCONFIGURED, Retry.NEVER),
+        ("63016", Refusal.NEEDS_TEMPLATE, Retry.NEVER),
         ("400", Refusal.REJECTED, Retry.NEVER),
         ("429", Refusal.RATE_LIMITED, Retry.SAFE),
         ("401", Refusal.MISCONFIGURED, Retry.SAFE),
         ("500", Refusal.UNKNOWN_OUTCOME, Retry.LOOK_UP),
     ],
 )
-def test_twilio_errors_say_what_may_be_done(twilio_rig, answer, refusal, retry):
-    twilio_rig.fail(twilio_rig.address, answer)
-    error = refused(twilio_rig)
+def test_twilio_errors_say_what_may_be_done(by_twilio, answer, refusal, retry):
+    by_twilio.fail(by_twilio.address, answer)
+    error = refused(by_twilio)
     assert (error.refusal, error.retry) == (refusal, retry)
-    assert twilio_rig.took() == 0
+    assert by_twilio.took() == 0
 
 
-def test_twilio_says_when_to_come_back(twilio_rig):
-    twilio_rig.fail(twilio_rig.address, "429", "21610")
-    assert refused(twilio_rig).retry_after_s == 7
-    assert refused(twilio_rig).retry_after_s is None
+def test_twilio_says_when_to_come_back(by_twilio):
+    by_twilio.fail(by_twilio.address, "429", "21610")
+    assert refused(by_twilio).retry_after_s == 7
+    assert refused(by_twilio).retry_after_s is None
 
 
 @pytest.mark.parametrize("answer", ["accept-then-500", "accept-then-hang"])
-def test_twilio_taking_it_without_saying_so_is_found_again(twilio_rig, answer):
-    twilio_rig.fail(twilio_rig.address, answer)
-    error = refused(twilio_rig)
+def test_twilio_taking_it_without_saying_so_is_found_again(by_twilio, answer):
+    by_twilio.fail(by_twilio.address, answer)
+    error = refused(by_twilio)
     assert (error.refusal, error.retry) == (Refusal.UNKNOWN_OUTCOME, Retry.LOOK_UP)
-    assert twilio_rig.took() == 1
-    assert twilio_rig.adapter.look_up(twilio_rig.sent()).provider_id.startswith("SM")
+    assert by_twilio.took() == 1
+    assert by_twilio.adapter.look_up(by_twilio.sent()).provider_id.startswith(("SM", "CA"))
 
 
-def test_twilio_finds_the_message_and_not_its_twin(twilio_rig):
-    first = twilio_rig.adapter.send(twilio_rig.address, CONTENT, reference="1-a")
-    sought = replace(twilio_rig.sent(2), taken=frozenset({first.provider_id}))
-    assert twilio_rig.adapter.look_up(sought) is None
+def test_twilio_finds_the_message_and_not_its_twin(by_twilio):
+    first = by_twilio.adapter.send(by_twilio.address, CONTENT, reference="1-a")
+    sought = replace(by_twilio.sent(2), taken=frozenset({first.provider_id}))
+    assert by_twilio.adapter.look_up(sought) is None
+
+
+def test_twilio_finds_no_message_that_reads_otherwise(twilio_rig):
+    twilio_rig.adapter.send(twilio_rig.address, CONTENT, reference="1-a")
     other = replace(twilio_rig.sent(2), body="something else altogether")
     assert twilio_rig.adapter.look_up(other) is None
 
@@ -229,20 +271,24 @@ def test_twilio_finds_what_a_trial_account_prefixed(twilio, twilio_rig):
     assert twilio_rig.adapter.look_up(twilio_rig.sent()) is not None
 
 
-def test_twilio_is_told_where_to_send_receipts_and_until_when_it_may_deliver(twilio, twilio_rig):
+def test_twilio_is_told_where_to_send_receipts(twilio, by_twilio):
+    by_twilio.adapter.send(by_twilio.address, CONTENT, reference="42-abc")
+    assert twilio.requests[0]["StatusCallback"].startswith(f"{STATUS}?message=42-abc")
+
+
+def test_twilio_is_told_until_when_it_may_deliver(twilio, twilio_rig):
     twilio_rig.adapter.send(twilio_rig.address, CONTENT, reference="42-abc")
     asked = twilio.requests[0]
-    assert asked["StatusCallback"].startswith("https://house.example/hooks/twilio/status?message=42-abc")
     assert 600 <= int(asked["ValidityPeriod"]) <= 1800
     assert asked["From"] == SENDER
 
 
 def test_twilio_with_a_messaging_service_names_no_number(twilio):
-    account = TwilioAccount(sid=ACCOUNT, auth_token=TOKEN, sender="MG" + "1" * 32, base_url=twilio.url)
-    adapter = TwilioSms(account)
+    service = replace(account(twilio.url), sender="MG" + "1" * 32)
+    adapter = TwilioSms(service)
     adapter.send("+33612345678", CONTENT, reference="1-a")
     adapter.close()
-    assert twilio.requests[0]["MessagingServiceSid"] == account.sender
+    assert twilio.requests[0]["MessagingServiceSid"] == service.sender
     assert "From" not in twilio.requests[0]
 
 
@@ -259,26 +305,27 @@ def test_twilio_signs_its_calls_and_nobody_else_can():
     assert not signature_ok(TOKEN, url, fields, "")
 
 
-def test_numbers_and_texts_stay_out_of_the_log(twilio_rig, caplog):
+def test_numbers_and_texts_stay_out_of_the_log(by_twilio, caplog):
     caplog.set_level("INFO")
-    twilio_rig.adapter.send(twilio_rig.address, CONTENT, reference="1-a")
-    twilio_rig.adapter.look_up(twilio_rig.sent())
-    assert twilio_rig.address.lstrip("+") not in caplog.text
+    by_twilio.adapter.send(by_twilio.address, CONTENT, reference="1-a")
+    by_twilio.adapter.look_up(by_twilio.sent())
+    assert by_twilio.address.lstrip("+") not in caplog.text
     assert "votre" not in caplog.text
 
 
 def test_nobody_listening_means_never_submitted():
-    account = TwilioAccount(sid=ACCOUNT, auth_token=TOKEN, sender=SENDER, base_url=f"http://127.0.0.1:{_free_port()}")
-    sms = TwilioSms(account, timeout_s=0.5)
+    nowhere = account(f"http://127.0.0.1:{_free_port()}")
+    sms, voice = TwilioSms(nowhere, timeout_s=0.5), TwilioVoice(nowhere, timeout_s=0.5)
     server = parse_smtp_url(f"smtp://127.0.0.1:{_free_port()}")
     email = SmtpEmail(server, FakeClock(NOW), mail_from="care@thermia.example")
-    for adapter in (sms, email):
+    for adapter in (sms, voice, email):
         with pytest.raises(DeliveryError) as caught:
             adapter.send("alice@example.net", CONTENT, reference="1-a")
         assert (caught.value.refusal, caught.value.retry) == (Refusal.UNREACHABLE, Retry.SAFE)
-    with pytest.raises(DeliveryError):
-        sms.look_up(pending())
-    sms.close()
+    for adapter in (sms, voice):
+        with pytest.raises(DeliveryError):
+            adapter.look_up(pending())
+        adapter.close()
 
 
 @pytest.mark.parametrize(

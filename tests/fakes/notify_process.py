@@ -7,7 +7,8 @@ from domain.clock import FakeClock
 from domain.links import LinkSigner
 from domain.messages import Channel
 from notify.channels.sandbox import SandboxChannel
-from notify.channels.twilio_sms import TwilioAccount, TwilioSms
+from notify.channels.twilio_client import TwilioAccount
+from notify.channels.twilio_sms import TwilioSms
 from notify.sender import Sender
 from store.database import Database
 from store.outbox import SqlOutbox
