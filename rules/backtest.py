@@ -8,12 +8,12 @@ from typing import Any
 from domain.clock import iso
 from domain.errors import SourceError
 from domain.faults import Stage, Transition, TransitionState
+from domain.spelling import suggest
 from domain.telemetry import DeviceChanged
 from rules.control import activate
 from rules.documents import Document, raise_all, read_documents
 from rules.engine import State, flush, new_state, observe
 from rules.fleet import devices_in, read_devices
-from rules.grammar import suggest
 from rules.loader import rules_from
 from rules.model import Kind, Rule
 from rules.playback import ROWS_PER_BATCH, play

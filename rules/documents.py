@@ -10,7 +10,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from domain.errors import SourceError
-from rules.grammar import suggest
+from domain.spelling import suggest
 from rules.yaml_mistakes import yaml_mistake
 
 Route = tuple[str | int, ...]

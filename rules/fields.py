@@ -6,10 +6,10 @@ from math import isfinite
 from typing import Any, TypeVar
 
 from domain.errors import SourceError
+from domain.spelling import suggest
 from rules.documents import Document, Route
 from rules.durations import parse_duration
 from rules.expressions import parse
-from rules.grammar import suggest
 
 Choice = TypeVar("Choice", bound=StrEnum)
 

@@ -1,7 +1,6 @@
 """From the text of an expression to a tree that holds only what rules may say; sqlglot parses, lists here allow."""
 
 from collections.abc import Sequence
-from difflib import SequenceMatcher, get_close_matches
 from typing import NamedTuple
 
 from sqlglot import exp
@@ -11,6 +10,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from sqlglot.tokens import Tokenizer
 
 from domain.errors import SourceError
+from domain.spelling import suggest
 
 FUNCTIONS: dict[str, tuple[int, int]] = {
     "COALESCE": (1, 99),
@@ -98,17 +98,6 @@ def mistake(text: str, offset: int, problem: str, *, cure: str = "") -> SourceEr
     """A SourceError that points into the expression."""
     where = spot(text, offset)
     return SourceError(problem, cure=cure, line=where.line, column=where.column)
-
-
-def suggest(word: str, known: Sequence[str]) -> str:
-    """`did you mean x?`, or nothing where no known word is near."""
-    folded = {other.casefold(): other for other in known}
-    sought = word.casefold()
-    for near in get_close_matches(sought, list(folded), n=3, cutoff=0.6):
-        alike = near[0] == sought[:1] or sorted(near) == sorted(sought)
-        if alike or SequenceMatcher(None, near, sought).ratio() >= 0.8:
-            return f"did you mean {folded[near]}?"
-    return ""
 
 
 def tree(text: str) -> exp.Expr:

@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlglot import exp
 
 from domain.errors import SourceError
-from rules.grammar import mistake, offset_of, suggest
+from domain.spelling import suggest
+from rules.grammar import mistake, offset_of
 from rules.model import Kind
 
 _EQUALITIES = (exp.EQ, exp.NEQ)

@@ -7,10 +7,10 @@ from typing import Any
 
 from domain.errors import SourceError
 from domain.faults import Severity, Stage
+from domain.spelling import suggest
 from rules.action_fields import read_active, read_inhibits, read_storm
 from rules.documents import Document, plain, raise_all, read_documents
 from rules.fields import Fields
-from rules.grammar import suggest
 from rules.model import Count, Flapping, Missing, Rule, Signal
 from rules.sense import senseless
 from rules.signal_fields import read_signal, read_signals

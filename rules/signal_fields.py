@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from domain.spelling import suggest
 from rules.fields import Fields
-from rules.grammar import suggest
 from rules.model import PER_MS, Signal
 from rules.signals.baseline import LEAST_WEEKS, MOST_WEEKS, WEEK_MS
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from domain.errors import SourceError
+from domain.spelling import suggest
 from rules.documents import Route, raise_all
 from rules.expressions import parse
-from rules.grammar import suggest
 from rules.kinds import KindChecker
 from rules.model import Kind, Rule, Signal
 

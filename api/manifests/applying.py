@@ -16,8 +16,8 @@ from api.schemas.declared import CustomerIn, DeviceIn, MakerIn, ProductIn, Techn
 from api.schemas.muting import MuteManifest
 from dispatch.shifts import parse_shifts
 from domain.errors import SourceError
+from domain.spelling import suggest
 from rules.documents import Document, Route, raise_all
-from rules.grammar import suggest
 from rules.loader import rule_from_document
 from tickets.playbooks import parse_playbook
 

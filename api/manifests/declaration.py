@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from domain.errors import SourceError
+from domain.spelling import suggest
 from rules.documents import Document, Route
-from rules.grammar import suggest
 
 Model = TypeVar("Model", bound=BaseModel)
 

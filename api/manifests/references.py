@@ -12,8 +12,8 @@ from api.schemas.declared import DeviceIn, ProductIn
 from api.schemas.muting import MuteManifest
 from domain.errors import SourceError
 from domain.faults import Stage
+from domain.spelling import suggest
 from rules.documents import Document, Route
-from rules.grammar import suggest
 from rules.loader import read_rule
 from rules.model import Kind
 from rules.model import Rule as Checked

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import SourceError
-from rules.grammar import suggest
+from domain.spelling import suggest
 from rules.iot_events.expressions import TRUE, Expr, parse_expression
 from rules.iot_events.models import Action, AlarmModel, DetectorModel, Event, Model, State
 
