@@ -33,6 +33,8 @@ class Brief:
     """Predicate after the noun: "stops too often"."""
     notice: Words = field(default_factory=dict)
     """One sentence: what the person may notice."""
+    instruction: Words = field(default_factory=dict)
+    """What to do at once in danger, as a command: "Get out and open the windows"."""
     severity: Severity = Severity.MINOR
     rule_stage: Stage = Stage.LIVE
     still_firing: bool = True
@@ -64,6 +66,8 @@ class Brief:
     skill: str | None = None
     device_id: str = ""
     product: str = ""
+    maker: str = ""
+    """Id of the product's maker, whose own wording counts first."""
     customer_name: str = ""
     customer_phone: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -128,6 +132,8 @@ class Content:
     """The words it was written with, for a channel whose texts have to be approved elsewhere."""
     last_inbound: datetime | None = None
     """When this person last wrote to us on this channel."""
+    template: str = ""
+    """Whose words these are: `sms/opening.fr.txt`, or `thermia.opening.sms v3`."""
 
 
 @dataclass(frozen=True, slots=True)

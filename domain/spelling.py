@@ -5,8 +5,8 @@ from difflib import SequenceMatcher, get_close_matches
 
 
 def suggest(word: str, known: Sequence[str]) -> str:
-    """`did you mean x?`, or nothing where no known word is near."""
-    folded = {other.casefold(): other for other in known}
+    """`did you mean x?`, or nothing where no known word is near. Of words that differ in case alone, the first."""
+    folded = {other.casefold(): other for other in reversed(known)}
     sought = word.casefold()
     for near in get_close_matches(sought, list(folded), n=3, cutoff=0.6):
         alike = near[0] == sought[:1] or sorted(near) == sorted(sought)

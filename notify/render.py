@@ -1,134 +1,141 @@
-"""Messages are written here: a brief and a template become the text, and for e-mail the HTML, that a person reads.
+"""Messages are written here: a brief and the words for its moment become what a person reads or hears.
 
-`templates/sms/MOMENT.LANGUAGE.txt` is the text message, `templates/voice/MOMENT.LANGUAGE.txt` what a call says: the
-message, its menu and the farewell, a paragraph each. `templates/email/MOMENT.LANGUAGE.txt` holds the blocks subject,
-headline, body and button as plain text; `layout.txt` and `layout.html` give them their two forms.
+A template that fails must not silence us: the next best words are tried, at last the safe text, and it is told.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, UndefinedError
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
+from domain.errors import SourceError
 from domain.messages import Channel, MessageStage
 from domain.outbox import Brief, Content
 from notify import wording
+from notify.phrasebook import MAILED, TEMPLATES, Overrides, Phrasebook, Words
+from notify.safe_text import safe_text
+from notify.segments import plain
 
-TEMPLATES = Path(__file__).parent / "templates"
-
-# Blanks and quotes that look alike and would push a text message out of GSM-7.
-_PLAIN = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'", "\u2018": "'"})
-_TEXTS = frozenset({Channel.SMS, Channel.WHATSAPP})
-_SHEETS = frozenset({Channel.PUSH, Channel.WEBHOOK, Channel.LETTER})
 _BLANKS = re.compile(r"\s+")
-_FALLBACK = {
-    "en": "{maker}: there is news about your {noun}: {link}",
-    "fr": "{maker} : du nouveau pour votre {noun} : {link}",
-}
-_SPOKEN_FALLBACK = {
-    "en": "This is {maker}. There is news about your {noun}.\n\nPress 9 to talk to a person.\n\nGoodbye.",
-    "fr": "Ici {maker}. Il y a du nouveau pour votre {noun}.\n\nTapez 9 pour parler à quelqu'un.\n\nAu revoir.",
-}
+LONGEST_TEXT = 1600
+"""Characters that a text message may have at most, by Twilio."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Words that could not be used, and why."""
+
+    template: str
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What goes out. `problem` says why it is only the plain text for emergencies."""
+    """What goes out, and which better words failed before it."""
 
     content: Content
-    problem: str = ""
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def problem(self) -> str:
+        """All failures in one line; empty if there was none."""
+        return "; ".join(failure.problem for failure in self.failures)
 
 
 class Renderer:
-    """Renders from the templates below `folder`."""
+    """Renders with the words below `folder`, and those of `overrides` before them."""
 
-    def __init__(self, folder: Path = TEMPLATES) -> None:
+    def __init__(self, folder: Path = TEMPLATES, overrides: Overrides | None = None) -> None:
+        self.book = Phrasebook(folder, overrides)
         loader = FileSystemLoader(folder)
-        self._text = SandboxedEnvironment(loader=loader, undefined=StrictUndefined, finalize=_known, autoescape=False)
-        self._html = SandboxedEnvironment(loader=loader, undefined=StrictUndefined, finalize=_known, autoescape=True)
+        self._text = SandboxedEnvironment(loader=loader, undefined=StrictUndefined, auto_reload=False)
+        self._html = SandboxedEnvironment(loader=loader, undefined=StrictUndefined, auto_reload=False, autoescape=True)
 
     def render(self, stage: MessageStage, brief: Brief, *, channel: Channel, now: datetime) -> Rendered:
-        """A template that fails must not silence us: a safe text goes out, and the problem is named."""
+        """Never raises for a template's sake."""
         language = wording.language_of(brief)
         facts = wording.facts(brief, language=language, now=now)
         moment = wording.moment_of(stage, brief)
-        try:
-            rendered = Rendered(self._content(channel, moment, facts, language=language))
-        except TemplateError as exc:
-            content = _fallback(facts, channel=channel, language=language)
-            rendered = Rendered(content, problem=f"{moment}.{language}: {exc}")
-        known = {name: fact for name, fact in facts.items() if isinstance(fact, str)}
-        heard = brief.last_inbound.get(channel)
-        content = replace(rendered.content, language=language, moment=str(moment), facts=known, last_inbound=heard)
-        return replace(rendered, content=content)
+        aside = _aside(facts, language) | {"moment": moment, "last_inbound": brief.last_inbound.get(channel)}
+        aside["facts"] = {name: fact for name, fact in facts.items() if isinstance(fact, str)}
+        failures: list[Failure] = []
+        for name, words in self.book.find(moment, channel=channel, language=language, maker=brief.maker):
+            try:
+                if isinstance(words, SourceError):
+                    raise words
+                content = self.compose(words, facts, channel=channel, language=language)
+                return Rendered(replace(content, **aside), tuple(failures))
+            except SourceError as exc:
+                failures.append(Failure(name, str(exc)))
+        safe = safe_text(moment, facts, channel=channel, language=language)
+        return Rendered(replace(safe, **aside), tuple(failures))
 
-    def _content(self, channel: Channel, moment: str, facts: dict[str, Any], *, language: str) -> Content:
-        if channel in _TEXTS:
-            return Content(self.sms(moment, facts, language=language))
-        if channel is Channel.VOICE:
-            return Content(self.voice(moment, facts, language=language))
-        if channel in _SHEETS:
-            return self.sheet(moment, facts, language=language)
-        return self.email(moment, facts, language=language)
+    def compose(self, words: Words, facts: Mapping[str, Any], *, channel: Channel, language: str) -> Content:
+        """What `words` say of `facts` on `channel`. Raises SourceError with file, line and part."""
+        if channel is Channel.EMAIL:
+            content = self._mail(words, facts, language=language)
+        elif channel in MAILED:
+            content = _sheet(words, facts)
+        elif channel is Channel.VOICE:
+            content = Content("\n\n".join(_paragraphs(words.parts["text"].render(facts))))
+        else:
+            content = Content(plain(_one_line(words.parts["text"].render(facts))))
+            if len(content.text) > LONGEST_TEXT:
+                problem = f"comes to {len(content.text)} characters, {LONGEST_TEXT} is the most that can be sent"
+                raise SourceError(problem, file=words.name, line=1, cure="shorten it; one segment is the aim")
+        if not content.text.strip():
+            raise SourceError("says nothing", file=words.name, line=1, cure="write at least one sentence outside of if")
+        return replace(content, template=words.name, **_aside(facts, language))
 
-    def sheet(self, moment: str, facts: dict[str, Any], *, language: str) -> Content:
-        """Headline, paragraphs and link apart, for a push, a connector or a letter. Raises TemplateError."""
-        template = self._text.get_template(f"email/{moment}.{language}.txt")
-        return Content(
-            text="\n\n".join(_paragraphs(_block(template, "body", facts))),
-            subject=_one_line(_block(template, "headline", facts)),
-            link=facts["link"],
-            sender=facts["maker"],
-        )
+    def line(self, name: str, facts: Mapping[str, Any], *, language: str) -> str:
+        """What a call says beside its message: block `name` of `voice/lines.LANGUAGE.txt`. Raises SourceError."""
+        return _one_line(self.book.blocks(f"voice/lines.{language}.txt", (name,))[name].render(facts))
 
-    def sms(self, moment: str, facts: dict[str, Any], *, language: str) -> str:
-        """One line. Raises TemplateError."""
-        template = self._text.get_template(f"sms/{moment}.{language}.txt")
-        return _one_line(template.render(facts)).translate(_PLAIN)
-
-    def voice(self, moment: str, facts: dict[str, Any], *, language: str) -> str:
-        """What a call says: message, menu and farewell. Raises TemplateError."""
-        template = self._text.get_template(f"voice/{moment}.{language}.txt")
-        return "\n\n".join(_paragraphs(template.render(facts)))
-
-    def line(self, name: str, facts: dict[str, Any], *, language: str) -> str:
-        """What a call says beside its message. Raises TemplateError."""
-        return _one_line(_block(self._text.get_template(f"voice/lines.{language}.txt"), name, facts))
-
-    def email(self, moment: str, facts: dict[str, Any], *, language: str) -> Content:
-        """Subject, text and HTML. Raises TemplateError."""
-        template = self._text.get_template(f"email/{moment}.{language}.txt")
-        footer = self._text.get_template(f"email/footer.{language}.txt")
+    def _mail(self, words: Words, facts: Mapping[str, Any], *, language: str) -> Content:
+        said = {name: part.render(facts) for name, part in words.parts.items()}
+        paragraphs = _paragraphs(said["body"])
+        footer = self.book.one(f"email/footer.{language}.txt")
         parts: dict[str, Any] = {
             "language": language,
             "maker": facts["maker"],
             "link": facts["link"],
-            "headline": _one_line(_block(template, "headline", facts)),
-            "paragraphs": _paragraphs(_block(template, "body", facts)),
-            "button": _one_line(_block(template, "button", facts)),
+            "headline": _one_line(said["headline"]),
+            "preheader": paragraphs[0] if paragraphs else _one_line(said["headline"]),
+            "paragraphs": paragraphs,
+            "button": _one_line(said["button"]),
             "footer": _one_line(footer.render(facts)),
         }
+        for name in ("subject", "headline", "button"):
+            if not said[name].strip():
+                raise SourceError("says nothing", file=words.name, line=1, key=name, cure="write a few words")
         return Content(
-            text=self._text.get_template("email/layout.txt").render(parts),
-            subject=_one_line(_block(template, "subject", facts)),
-            html=self._html.get_template("email/layout.html").render(parts),
+            text=_laid_out(self._text, "email/layout.txt", parts),
+            subject=_one_line(said["subject"]),
+            html=_laid_out(self._html, "email/layout.html", parts),
         )
 
 
-def _block(template: Template, name: str, facts: dict[str, Any]) -> str:
-    if name not in template.blocks:
-        raise UndefinedError(f"{template.name} has no block {name!r}")
-    return "".join(template.blocks[name](template.new_context(facts)))
+def _sheet(words: Words, facts: Mapping[str, Any]) -> Content:
+    """Headline and paragraphs, for a push, a connector or a letter, which keep the link apart."""
+    body, headline = (words.parts[name].render(facts) for name in ("body", "headline"))
+    return Content(text="\n\n".join(_paragraphs(body)), subject=_one_line(headline))
 
 
-def _known(value: object) -> object:
-    if value is None:
-        raise UndefinedError("a fact that the template prints is not known")
-    return value
+def _aside(facts: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """What channels need beside the text."""
+    return {"link": facts["link"], "sender": facts["maker"], "language": language}
+
+
+def _laid_out(environment: SandboxedEnvironment, file: str, parts: Mapping[str, Any]) -> str:
+    try:
+        return environment.get_template(file).render(parts)
+    except TemplateError as exc:
+        raise SourceError(f"the layout fails: {exc}", file=file, line=getattr(exc, "lineno", 0) or 0) from exc
 
 
 def _one_line(text: str) -> str:
@@ -137,10 +144,3 @@ def _one_line(text: str) -> str:
 
 def _paragraphs(text: str) -> list[str]:
     return [line for line in (_one_line(part) for part in re.split(r"\n\s*\n", text)) if line]
-
-
-def _fallback(facts: dict[str, Any], *, channel: Channel, language: str) -> Content:
-    if channel is Channel.VOICE:
-        return Content(_SPOKEN_FALLBACK[language].format(maker=facts["maker"], noun=facts["noun"]))
-    text = _FALLBACK[language].format(maker=facts["maker"], noun=facts["noun"], link=facts["link"])
-    return Content(text=text, subject=text.partition(": http")[0].partition(" : http")[0])

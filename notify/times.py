@@ -34,6 +34,11 @@ def long_day(moment: datetime, *, zone: ZoneInfo, language: str) -> str:
     return _date(moment, _LONG_DAY[language], zone=zone, language=language)
 
 
+def dated(moment: datetime, *, zone: ZoneInfo, language: str) -> str:
+    """`Tue 3 Mar`, `mardi 3/03`, however near."""
+    return _date(moment, _FAR_DAY[language], zone=zone, language=language)
+
+
 def window(start: datetime, end: datetime, *, zone: ZoneInfo, language: str) -> str:
     """`14-16 h`; where minutes matter `14:30-16:30`, `14 h 30-16 h 30`."""
     first, last = start.astimezone(zone), end.astimezone(zone)

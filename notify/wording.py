@@ -5,13 +5,56 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from domain.clock import parse_iso
 from domain.faults import Severity
-from domain.messages import OPENINGS, REACHED, MessageStage, RecipientKind
+from domain.messages import BAD_NEWS, REACHED, MessageStage, RecipientKind, audience
 from domain.outbox import Brief, Words
 from notify import times
+from notify.templating import absent
 
 LANGUAGES = ("en", "fr")
 SAFETY = "safety"
+MOMENTS = (*(str(stage) for stage in MessageStage), SAFETY)
+"""Every moment that has words: the stages, and danger."""
+FACTS: Mapping[str, str] = {
+    "maker": "the sender, as customers know it",
+    "noun": "what customers call the product: heat pump",
+    "Noun": "the same, to begin a sentence with",
+    "says": "what the product does, after the noun: stops too often",
+    "title": "what is wrong, as a headline",
+    "trouble": "the same within a sentence",
+    "notice": "one sentence: what the person may notice",
+    "instruction": "what to do at once in danger, as a command",
+    "link": "signed link to the person's page",
+    "danger": "true for a fault of severity safety",
+    "restarted": "true if the product was restarted from here",
+    "remote_try": "the command that was tried from here",
+    "first_contact": "true if this person never heard from us before",
+    "name": "whom it is for",
+    "is_customer": "true unless it is for a technician or the dispatcher",
+    "technician": "first name of who comes",
+    "place": "where the product stands",
+    "skill": "what the repair asks for",
+    "device_id": "the device",
+    "product": "its product",
+    "ticket_id": "number of the ticket",
+    "customer_name": "the owner",
+    "customer_phone": "the owner's number",
+    "why": "the reason for what happened",
+    "since": "when it began to run normally again",
+    "day": "day of the visit: Tue",
+    "long_day": "day of the visit: Tuesday 3 March",
+    "window": "hours of the visit: 14-16 h",
+    "visit_start": "when the visit begins",
+    "visit_end": "when the visit ends, while that is still to come",
+    "count": "how many, in a summary or an approval",
+    "items": "what a summary sums up: each with noun, Noun, says, title",
+    "several": "true if a summary is about more than one kind of product",
+    "until": "the day until when the person is away",
+    "template": "the template that failed",
+    "problem": "what failed",
+}
+"""What templates may name, and what it is. One that is not known this time can be asked for with `if`, not printed."""
 _DEVICE: Words = {"en": "device", "fr": "appareil"}
 
 
@@ -24,11 +67,16 @@ def language_of(brief: Brief) -> str:
 def moment_of(stage: MessageStage, brief: Brief) -> str:
     """Name of the template: the stage, but danger has its own words, and a relapse that is news opens."""
     is_news = stage is MessageStage.RELAPSED and brief.opening_state not in REACHED and not brief.in_contact
-    if (stage in OPENINGS or stage is MessageStage.RELAPSED) and brief.severity is Severity.SAFETY:
+    if stage in BAD_NEWS and brief.severity is Severity.SAFETY:
         return SAFETY
     if is_news:
-        return MessageStage.OPENING_AFTER_REMOTE_TRY if brief.remote_try else MessageStage.OPENING
-    return stage
+        return str(MessageStage.OPENING_AFTER_REMOTE_TRY if brief.remote_try else MessageStage.OPENING)
+    return str(stage)
+
+
+def audience_of(moment: str) -> RecipientKind:
+    """Whom a moment is told to."""
+    return RecipientKind.CUSTOMER if moment == SAFETY else audience(MessageStage(moment))
 
 
 def pick(words: Words, language: str) -> str:
@@ -37,10 +85,11 @@ def pick(words: Words, language: str) -> str:
 
 
 def facts(brief: Brief, *, language: str, now: datetime) -> dict[str, Any]:
-    """What templates may name. None stands for what is not known: a template that prints it fails."""
+    """All of FACTS in the person's language."""
     title = pick(brief.title, language)
     noun = _within_a_sentence(pick(brief.noun or _DEVICE, language))
-    return {
+    items = _items(brief.details, language)
+    known = {
         "maker": brief.sender,
         "noun": noun,
         "Noun": _starting(noun),
@@ -48,7 +97,9 @@ def facts(brief: Brief, *, language: str, now: datetime) -> dict[str, Any]:
         "title": title,
         "trouble": _within_a_sentence(title),
         "notice": _sentence(pick(brief.notice, language)),
+        "instruction": pick(brief.instruction, language).rstrip(".!"),
         "link": brief.link,
+        "danger": brief.severity is Severity.SAFETY,
         "restarted": brief.remote_try == "restart",
         "remote_try": brief.remote_try,
         "first_contact": brief.first_contact,
@@ -64,9 +115,34 @@ def facts(brief: Brief, *, language: str, now: datetime) -> dict[str, Any]:
         "customer_phone": brief.customer_phone,
         "why": _why(brief.details),
         "count": brief.details.get("count"),
-        "items": brief.details.get("items", []),
+        "items": items,
+        "several": len({item["noun"] for item in items}) > 1,
+        "until": _until(brief, language=language),
+        "template": brief.details.get("template"),
+        "problem": brief.details.get("problem"),
         **_hours(brief, language=language, now=now),
     }
+    return {name: absent(name) if value is None or value == "" else value for name, value in known.items()}
+
+
+def _items(details: Mapping[str, Any], language: str) -> list[dict[str, Any]]:
+    """What a summary sums up; each says its noun and what is the matter."""
+    return [_item(item, language) for item in details.get("items", ())]
+
+
+def _item(item: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """`item` holds noun, says and title as phrases by language, or as plain text."""
+    said = {name: item.get(name) or {} for name in ("noun", "says", "title")}
+    phrases = {name: words if isinstance(words, str) else pick(words, language) for name, words in said.items()}
+    noun = _within_a_sentence(phrases["noun"] or pick(_DEVICE, language))
+    phrases |= {"noun": noun, "Noun": _starting(noun), "title": _within_a_sentence(phrases["title"])}
+    return {name: phrase or absent(f"item.{name}") for name, phrase in phrases.items()}
+
+
+def _until(brief: Brief, *, language: str) -> str | None:
+    told = brief.details.get("until")
+    zone = ZoneInfo(brief.recipient.timezone)
+    return times.dated(parse_iso(told), zone=zone, language=language) if told else None
 
 
 def _why(details: Mapping[str, Any]) -> str:
@@ -86,7 +162,7 @@ def _hours(brief: Brief, *, language: str, now: datetime) -> dict[str, str | Non
             "long_day": times.long_day(brief.visit_start, zone=zone, language=language),
             "window": times.window(brief.visit_start, brief.visit_end, zone=zone, language=language),
             "visit_start": times.hour(brief.visit_start, zone=zone, language=language),
-            "visit_end": times.hour(brief.visit_end, zone=zone, language=language) if brief.visit_end > now else "",
+            "visit_end": times.hour(brief.visit_end, zone=zone, language=language) if brief.visit_end > now else None,
         }
     return told
 

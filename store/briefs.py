@@ -85,6 +85,7 @@ class BriefWriter:
             place=(device.address or "") if device else "",
             device_id=ticket.device_id,
             product=device.product or "" if device else "",
+            maker=product.maker or "" if product else "",
             details=message.details,
             **_rule_facts(session, ticket),
             **_fault_facts(session, ticket),
@@ -128,6 +129,7 @@ def _rule_facts(session: Session, ticket: Ticket) -> dict[str, Any]:
         "max_evidence_age_s": version.max_evidence_age_s if version else 3600.0,
         "rule_stage": Stage(rule.stage) if rule else Stage.LIVE,
         "notice": playbook.body.get("notice") or {} if playbook else {},
+        "instruction": playbook.body.get("instruction") or {} if playbook else {},
         "remote_try": session.scalar(tried.order_by(Command.sent_at.desc())),
     }
 

@@ -9,7 +9,7 @@ from domain.durations import parse_duration_s
 from domain.errors import SourceError
 
 _DAY_S = 86_400.0
-_TOP_KEYS = ("kind", "name", "title", "steps", "healthy_for", "close_after", "visit", "notice")
+_TOP_KEYS = ("kind", "name", "title", "steps", "healthy_for", "close_after", "visit", "notice", "instruction")
 _VISIT_KEYS = ("skill", "duration", "after", "answer_within")
 
 
@@ -71,6 +71,8 @@ class Playbook:
     close_after_s: float = _DAY_S
     visit: VisitPlan = VisitPlan()
     notice: Mapping[str, str] = field(default_factory=dict)
+    instruction: Mapping[str, str] = field(default_factory=dict)
+    """What a person must do at once, for a rule of severity safety: "Get out, open windows"."""
 
     def step(self, index: int) -> Step | None:
         """The step at `index`, None beyond the end."""
@@ -98,6 +100,7 @@ def parse_playbook(body: Mapping[str, Any]) -> Playbook:
         close_after_s=_duration(body, "close_after", DEFAULT.close_after_s),
         visit=_visit_plan(body.get("visit", {}), "visit"),
         notice=_words(body.get("notice", {}), "notice"),
+        instruction=_words(body.get("instruction", {}), "instruction"),
     )
 
 

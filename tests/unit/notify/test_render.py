@@ -146,9 +146,12 @@ def test_who_is_late_and_on_the_way_is_not_promised_for_an_hour_that_has_passed(
 
 def test_a_missing_fact_gives_the_plain_text_and_names_the_problem(renderer):
     rendered = renderer.render(
-        MessageStage.ON_THE_WAY, brief(MessageStage.ON_THE_WAY, technician=None), channel=Channel.EMAIL, now=NOW
+        MessageStage.VISIT_CONFIRMED,
+        brief(MessageStage.VISIT_CONFIRMED, visit_start=None),
+        channel=Channel.EMAIL,
+        now=NOW,
     )
-    assert "on_the_way.en" in rendered.problem
+    assert "visit_confirmed.en" in rendered.problem
     assert rendered.content.text == f"Thermia: there is news about your heat pump: {SHORT_LINK}"
     assert rendered.content.subject == "Thermia: there is news about your heat pump"
 

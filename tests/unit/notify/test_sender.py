@@ -1,7 +1,7 @@
 """The sender: each message once, whatever fails or is killed in between."""
 
+import shutil
 import threading
-from datetime import timedelta
 
 import pytest
 
@@ -11,12 +11,14 @@ from domain.messages import Channel, MessageStage, MessageState, Refusal, Retry
 from domain.outbox import Receipt
 from notify.channels.sandbox import SandboxChannel
 from notify.outcomes import BACKOFF_S
+from notify.phrasebook import TEMPLATES
+from notify.render import Renderer
 from notify.sender import Sender
 from store import outbox
 from store.sandbox import SqlSandbox
 from store.tables import Customer, Fault, Meta, Technician, Ticket, Visit, WorkOrder
 from tests.fakes.mortal import Killed, Mortal
-from tests.fakes.outbox_rows import House
+from tests.fakes.outbox_rows import DISPATCHER, House
 
 
 class Provider:
@@ -336,27 +338,36 @@ def test_a_locked_database_is_waited_for_and_said_once(house, sms, email):
     assert house.message().state == MessageState.ACCEPTED
 
 
-def test_a_template_that_fails_sends_plain_words_and_is_noted(house, sms, start):
-    house.plan(MessageStage.ON_THE_WAY)
-    house.add(WorkOrder(id=1, ticket_id=1, state="accepted", asked_by="customer", created_at=house.clock.now()))
-    now = house.clock.now()
-    house.add(
-        Visit(
-            id=1,
-            work_order_id=1,
-            ticket_id=1,
-            technician_id="t-1",
-            state="en_route",
-            window_start=now,
-            window_end=now + timedelta(hours=2),
-            offered_at=now,
-        )
-    )
-    house.change(Technician, "t-1", name=" ")
-    start().step()
+@pytest.fixture
+def broken(tmp_path):
+    """The words of an opening by text message have a mistake, all others are as shipped."""
+    shutil.copytree(TEMPLATES, tmp_path / "templates")
+    (tmp_path / "templates" / "sms" / "opening.en.txt").write_text("{{ maker }}:\nyour {{ nuon }} needs you.")
+    return Renderer(tmp_path / "templates")
+
+
+def test_a_template_that_fails_sends_plain_words_and_is_noted(house, sms, email, broken):
+    house.plan()
+    Sender(house.outbox(), {Channel.SMS: sms, Channel.EMAIL: email}, house.clock, renderer=broken).step()
     assert sms.taken[0][1].startswith("Thermia: there is news about your heat pump: https://prv.nt/c/1.")
     assert ("render", "template") in house.attempts()
     assert "message_template_failed" in house.timeline()
+
+
+def test_the_dispatcher_hears_once_a_day_of_a_template_that_fails(house, sms, email, broken):
+    sender = Sender(house.outbox(), {Channel.SMS: sms, Channel.EMAIL: email}, house.clock, renderer=broken)
+
+    def told(*occurrences):
+        for occurrence in occurrences:
+            house.plan(MessageStage.OPENING, occurrence)
+        while sender.step():
+            pass
+        return [text for address, text in sms.taken if address == DISPATCHER.phone]
+
+    (text,) = told("", "1", "2")
+    assert text.startswith("A message text fails: sms/opening.en.txt.")
+    house.clock.advance(days=1)
+    assert len(told("3")) == 2
 
 
 def test_an_unexpected_error_is_no_end_of_the_loop(house, sms, email):
