@@ -8,6 +8,7 @@ from domain.faults import Severity
 from domain.lines import Line
 from domain.messages import BAD_NEWS, Channel, MessageStage, MessageState, Refusal
 from domain.outbox import Content, Receipt
+from domain.wordings import Failure
 
 
 class Lane(IntEnum):
@@ -88,8 +89,8 @@ class Submitting:
     line: Line
     patience_s: float
     segments: int = 1
-    problem: str = ""
-    """Why a plain text goes out instead of the template's."""
+    failures: tuple[Failure, ...] = ()
+    """Better words that could not be used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,14 @@ from domain.messages import Channel
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """Words that could not be used for a message, and why; it went out with plainer ones."""
+
+    template: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class Override:
     """One version of the words of one moment on one channel, for one maker or for all."""
 

@@ -16,6 +16,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from domain.errors import SourceError
 from domain.messages import Channel, MessageStage
 from domain.outbox import Brief, Content
+from domain.wordings import Failure
 from notify import wording
 from notify.phrasebook import MAILED, TEMPLATES, Overrides, Phrasebook, Words
 from notify.safe_text import safe_text
@@ -24,14 +25,6 @@ from notify.segments import plain
 _BLANKS = re.compile(r"\s+")
 LONGEST_TEXT = 1600
 """Characters that a text message may have at most, by Twilio."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Words that could not be used, and why."""
-
-    template: str
-    problem: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,8 +216,8 @@ class Sender:
     def _submitting(self, pending: Pending, go: Go) -> Submitting:
         adapter = self._channels[go.channel]
         rendered = self._renderer.render(pending.stage, pending.brief, channel=go.channel, now=self._clock.now())
-        if rendered.problem:
-            _log.error("template_failed", message_id=pending.id, stage=pending.stage, detail=rendered.problem)
+        for failure in rendered.failures:
+            _log.error("template_failed", message_id=pending.id, template=failure.template, detail=failure.problem)
         text = rendered.content.text
         return Submitting(
             go.channel,
@@ -226,7 +226,7 @@ class Sender:
             self._line(go.channel, go.address),
             adapter.patience_s,
             segments=segments(text).count if go.channel is Channel.SMS else 1,
-            problem=rendered.problem,
+            failures=rendered.failures,
         )
 
     def _write(self, reports: Sequence[Report]) -> None:

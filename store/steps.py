@@ -21,7 +21,7 @@ from domain.delivery import (
 from domain.faults import Severity
 from domain.messages import REACHED, MessageState, Refusal, advances
 from domain.outbox import Pending
-from store import deliveries
+from store import deliveries, template_alerts
 from store.lines import LineBook, heard_in, line_of
 from store.tables import Message
 
@@ -104,9 +104,11 @@ class Scribe:
         message.channel, message.address, message.segments = step.channel, step.address, step.segments
         message.provider, message.sender, message.country = step.line.provider, step.line.sender, step.line.country
         message.subject, message.body, message.html = content.subject or None, content.text, content.html or None
-        if step.problem:
-            self._attempt(message, "render", outcome=Refusal.TEMPLATE, detail=step.problem)
-            self._tell(message, "template_failed", reason=step.problem)
+        message.template = content.template or None
+        for one in step.failures:
+            self._attempt(message, "render", outcome=Refusal.TEMPLATE, detail=one.problem)
+            self._tell(message, "template_failed", reason=one.problem)
+            template_alerts.alert(self.session, message, template=one.template, problem=one.problem, now=self.now)
         message.state, message.reason = MessageState.SUBMITTING, None
         message.attempts, message.look_ups = pending.attempt + 1, 0
         message.lease_until = self.wall_s + step.patience_s
