@@ -12,6 +12,7 @@ from api.manifests.muting import put_mute
 from api.manifests.references import References
 from api.manifests.rows import put_customer, put_device, put_maker, put_playbook, put_product, put_technician
 from api.manifests.rulebook import put_rule
+from api.manifests.wording import put_template, read_template
 from api.schemas.declared import CustomerIn, DeviceIn, MakerIn, ProductIn, TechnicianIn
 from api.schemas.muting import MuteManifest
 from dispatch.shifts import parse_shifts
@@ -21,9 +22,9 @@ from rules.documents import Document, Route, raise_all
 from rules.loader import rule_from_document
 from tickets.playbooks import parse_playbook
 
-ORDER = ("maker", "product", "customer", "technician", "playbook", "device", "rule", "mute")
+ORDER = ("maker", "product", "customer", "technician", "playbook", "device", "rule", "mute", "template")
 """Kinds in the order in which they are written: what is pointed to comes first."""
-NOT_YET = ("site", "article", "template")
+NOT_YET = ("site", "article")
 
 
 def apply(session: Session, documents: Sequence[Document], *, now: datetime, dry_run: bool = False) -> list[Applied]:
@@ -119,6 +120,7 @@ _READERS: dict[str, Callable[[Document], Declaration]] = {
     "device": _model("device", DeviceIn, "id"),
     "rule": _read_rule,
     "mute": _model("mute", MuteManifest, "key"),
+    "template": read_template,
 }
 
 
@@ -155,6 +157,8 @@ def _write(session: Session, declaration: Declaration, *, now: datetime) -> Appl
             outcome = put_device(session, content, now=now)
         case "rule":
             return put_rule(session, content, now=now)
+        case "template":
+            return put_template(session, content, now=now)
         case _:
             outcome = put_mute(session, content, now=now)
     session.flush()

@@ -10,6 +10,7 @@ from api.manifests.declaration import Declaration
 from api.manifests.muting import nowhere
 from api.schemas.declared import DeviceIn, ProductIn
 from api.schemas.muting import MuteManifest
+from api.schemas.wordings import TemplateIn
 from domain.errors import SourceError
 from domain.faults import Stage
 from domain.spelling import suggest
@@ -61,6 +62,8 @@ class References:
                     yield from self._missing(document, kind, getattr(content, kind), (kind,))
                 for problem, cure in nowhere(self._session, content, [*self._declared]):
                     yield document.error(problem, at=(content.scope,), cure=cure)
+            case TemplateIn():
+                yield from self._missing(document, "maker", content.maker or None, ("maker",))
             case Checked():
                 yield from self._of_rule(content, document)
             case _ if declaration.kind == "playbook":

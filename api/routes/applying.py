@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from api.manifests import apply
+from api.manifests import Applied, apply
 from api.routes.raw import RawText, takes_yaml
 from api.services import House
 from domain.errors import SourceError
@@ -21,6 +21,8 @@ class AppliedOut(BaseModel):
     name: str
     outcome: str
     version: int | None = None
+    note: str = ""
+    """What a person should know beside the outcome, such as how many segments a text takes; absent where nothing."""
 
 
 class ApplyOut(BaseModel):
@@ -31,7 +33,11 @@ class ApplyOut(BaseModel):
 
 
 @router.post(
-    "/apply", response_model=ApplyOut, summary="Create or change what manifests declare", openapi_extra=takes_yaml()
+    "/apply",
+    response_model=ApplyOut,
+    response_model_exclude_unset=True,
+    summary="Create or change what manifests declare",
+    openapi_extra=takes_yaml(),
 )
 def apply_manifests(
     text: RawText, house: House, *, dry_run: bool = Query(default=False, description="only check")
@@ -42,5 +48,10 @@ def apply_manifests(
         raise SourceError("no manifest in the body", cure="send YAML or JSON documents with a kind each")
     with house.database.write() as session:
         done = apply(session, documents, now=house.clock.now(), dry_run=dry_run)
-    items = [AppliedOut(kind=a.kind, name=a.name, outcome=a.outcome, version=a.version) for a in done]
+    items = [_shown(one) for one in done]
     return ApplyOut(items=items, dry_run=dry_run)
+
+
+def _shown(one: Applied) -> AppliedOut:
+    shown = AppliedOut(kind=one.kind, name=one.name, outcome=one.outcome, version=one.version)
+    return shown.model_copy(update={"note": one.note}) if one.note and one.kind == "template" else shown

@@ -267,6 +267,8 @@ class MessageOut(Shown):
     address: str | None
     subject: str | None
     body: str | None
+    template: str | None
+    """Whose words it was written with."""
     attempts: int
     provider: str | None
     provider_id: str | None

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.house import House, Part
+from app.words import build_renderer
 from domain.messages import Channel
 from notify.channels.base import ChannelAdapter
 from notify.channels.sandbox import SandboxChannel
@@ -17,9 +18,12 @@ from tickets.quiet import of_ticket
 
 def build(house: House) -> Part:
     trouble: list[str | None] = [None]
+    renderer, broken = build_renderer(house.database)
     outbox = SqlOutbox(house.database, house.clock, house.signer(), house.dispatcher(), house.instance, quiet=of_ticket)
-    sender = Sender(outbox, channels(house), house.clock, trouble=lambda line: trouble.__setitem__(0, line))
-    return Part(sender.run, lambda: {"trouble": trouble[0]})
+    sender = Sender(
+        outbox, channels(house), house.clock, renderer=renderer, trouble=lambda line: trouble.__setitem__(0, line)
+    )
+    return Part(sender.run, lambda: {"trouble": trouble[0] or broken})
 
 
 def channels(house: House) -> Mapping[Channel, ChannelAdapter]:

@@ -41,6 +41,7 @@ from store.tables.tickets import (
     Visit,
     WorkOrder,
 )
+from store.tables.wordings import Wording
 
 __all__ = [
     "Base",
@@ -81,5 +82,6 @@ __all__ = [
     "TimelineEntry",
     "Verdict",
     "Visit",
+    "Wording",
     "WorkOrder",
 ]

@@ -50,6 +50,8 @@ class Message(Base):
     subject: Mapped[str | None]
     body: Mapped[str | None]
     html: Mapped[str | None]
+    template: Mapped[str | None]
+    """Whose words it was written with: `sms/opening.fr.txt`, or `thermia.opening.sms v3`."""
     attempts: Mapped[int] = mapped_column(default=0)
     look_ups: Mapped[int] = mapped_column(default=0)
     """How often the provider was asked about the last submission."""
