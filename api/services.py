@@ -14,6 +14,7 @@ from domain.clock import Clock
 from domain.intake import RawUplink
 from domain.links import LinkSigner
 from domain.people import Recipient
+from domain.prices import SmsPrices
 from domain.telemetry import LogEntry, LogExtent, Uplink
 from domain.tickets import Effect
 from notify.render import Renderer
@@ -73,6 +74,8 @@ class Services:
     renderer: Renderer = field(default_factory=Renderer)
     """Writes what is said on the telephone."""
     partitions: int = 8
+    sms_prices: SmsPrices | None = None
+    """None: nobody said what a segment costs."""
 
     @property
     def session_cookie(self) -> str:

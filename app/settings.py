@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from domain.errors import ConfigError
 from notify.channels.whatsapp_templates import parse_templates
+from domain.prices import parse_prices
 
 NO_ENV_FILE = "PREVENANT_NO_ENV_FILE"
 """Set for the demo's processes: a `.env` file may name a real database and a real provider."""
@@ -56,6 +57,8 @@ class Settings(BaseSettings):
     """JSON: {"opening.fr": "HX…", "resolved.fr": {"sid": "HX…", "words": ["maker", "noun"]}}."""
     human_phone: str = ""
     """Whom a caller is put through to who wants to talk to a person."""
+    sms_price: str = ""
+    """Of one segment: `0.075 EUR`, or `0.075 EUR, GB 0.04` with other prices for some countries."""
     smtp_url: str = ""
     mail_from: str = ""
     push_subject: str = ""
@@ -82,6 +85,7 @@ class Settings(BaseSettings):
             raise ConfigError(
                 "PREVENANT_HUMAN_PHONE is no number as the world dials it; write for example +33155501234"
             )
+        parse_prices(self.sms_price)
         if self.smtp_url and not self.mail_from:
             raise ConfigError("PREVENANT_SMTP_URL is set; PREVENANT_MAIL_FROM is needed too")
         if self.push_subject and not self.push_subject.startswith(("mailto:", "https:")):

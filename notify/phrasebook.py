@@ -4,6 +4,7 @@
 subject, headline, body and button. Everything is compiled once and kept.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -80,6 +81,18 @@ class Phrasebook:
         file = self._file(moment, channel, language)
         return self._once((file,), lambda: self._read(file, parts_of(channel)))
 
+    def source(self, moment: str, *, channel: Channel, language: str, maker: str = "") -> tuple[str, dict[str, str]]:
+        """Whose words count, and the text of each part as it was written, for somebody who wants to change it."""
+        self._refresh()
+        name = self._file(moment, channel, language)
+        text = self._written(name)
+        said = {part: _block(text, part) for part in MAIL} if channel in MAILED else {"text": text.strip()}
+        for whose in ("", maker):
+            own = self._own.get((whose, moment, channel))
+            if own is not None and language in own.words:
+                name, said = f"{own.name} v{own.version}", {**said, **own.words[language]}
+        return name, said
+
     def one(self, file: str) -> Part:
         """Any file here that is one text, such as the footer of e-mail. Raises SourceError."""
         return _or_raise(self._once((file,), lambda: self._read(file, TEXT))).parts["text"]
@@ -120,16 +133,19 @@ class Phrasebook:
         return next((file for file in files[:-1] if (self._folder / file).exists()), files[-1])
 
     def _read(self, file: str, wanted: Sequence[str]) -> Words:
-        try:
-            text = (self._folder / file).read_text(encoding="utf-8")
-        except OSError as exc:
-            cure = "write it; docs/templates.md says how"
-            raise SourceError(f"cannot be read: {exc.strerror}", file=file, cure=cure) from exc
+        text = self._written(file)
         if wanted == TEXT:
             part = templating.compile_whole(self._environment, text, file=file, names=_NAMES)
             return Words(file, {"text": part})
         parts = templating.compile_blocks(self._environment, text, file=file, names=_NAMES, wanted=wanted)
         return Words(file, parts)
+
+    def _written(self, file: str) -> str:
+        try:
+            return (self._folder / file).read_text(encoding="utf-8")
+        except OSError as exc:
+            cure = "write it; docs/templates.md says how"
+            raise SourceError(f"cannot be read: {exc.strerror}", file=file, cure=cure) from exc
 
     def _refresh(self) -> None:
         now = time.monotonic()
@@ -144,6 +160,11 @@ class Phrasebook:
         if news is not None:
             self._mark, found = news
             self._own = {(own.maker, own.moment, own.channel): own for own in found}
+
+
+def _block(text: str, name: str) -> str:
+    found = re.search(rf"{{%-?\s*block {name}\s*-?%}}(.*?){{%-?\s*endblock", text, re.DOTALL)
+    return found[1].strip() if found else ""
 
 
 def _or_raise(found: Found) -> Words:

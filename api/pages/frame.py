@@ -25,6 +25,7 @@ _PAGES = (
     ("Tickets", "/tickets"),
     ("Devices", "/devices"),
     ("Rules", "/rules"),
+    ("Templates", "/templates"),
     ("Sandbox", "/sandbox"),
     ("Status", "/status"),
 )

@@ -11,6 +11,7 @@ from app import pipeline, status
 from app.house import House, Part
 from app.settings import admin_token
 from domain.errors import ConfigError
+from domain.prices import parse_prices
 
 log_ = structlog.get_logger()
 
@@ -35,6 +36,7 @@ def build(house: House) -> Part:
         human_phone=settings.human_phone,
         push_key=_push_key(house),
         partitions=settings.partitions,
+        sms_prices=parse_prices(settings.sms_price),
     )
     config = uvicorn.Config(
         create_app(services),

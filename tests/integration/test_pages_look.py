@@ -88,6 +88,8 @@ PAGES = {
     "rules": "/rules",
     "rule": "/rules/compressor-overheat",
     "status": "/status",
+    "templates": "/templates?moment=visit_confirmed&language=fr&sample=accents",
+    "templates-mail": "/templates?moment=opening&channel=email",
     "customer-visit": "customer:2",
     "customer-told": "customer:4",
     "customer-english": "customer:3",
@@ -108,7 +110,7 @@ def test_a_page_is_whole_in_every_view(stage: Stage, name: str) -> None:
         foreign: list[str] = []
         page.on("request", lambda r, f=foreign: None if r.url.startswith((stage.address, "data:")) else f.append(r.url))
         page.goto(stage.address + _path(stage, PAGES[name]))
-        page.wait_for_timeout(500 if "data-plot" in page.content() else 50)
+        page.wait_for_timeout(500 if "data-plot" in page.content() or "srcdoc" in page.content() else 50)
         width, room = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         _keep(page, f"{name}.{view}")
         page.close()
@@ -188,6 +190,24 @@ def test_everything_on_the_desk_can_be_reached_by_keyboard(stage: Stage) -> None
     assert page.evaluate("document.activeElement.textContent") == "Skip to the page"
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
+    page.close()
+
+
+def test_words_are_tried_as_they_are_typed_and_a_choice_shows_others(stage: Stage) -> None:
+    page = stage.page()
+    page.goto(f"{stage.address}/templates?moment=opening&language=fr")
+    words = page.locator("textarea[name=part_text]")
+    words.fill("{{ maker }} : un contrôle de votre {{ noun }}. {{ link }}")
+    expect(page.locator(".bubble")).to_contain_text("Thermia : un contrôle de votre pompe.", timeout=8000)
+    expect(page.locator(".bubble mark")).to_have_text("ô")
+    expect(page.locator(".culprit")).to_contain_text("vérification")
+    words.fill("{{ maker }} : {{ pompe")
+    expect(page.get_by_role("alert")).to_contain_text("line 1", timeout=8000)
+    page.get_by_label("Channel").select_option("email")
+    framed = page.frame_locator("iframe[title='On a phone, dark']")
+    expect(framed.locator("h1")).to_have_text("Votre pompe se coupe trop souvent", timeout=8000)
+    paper = framed.locator("body").evaluate("e => getComputedStyle(e).backgroundColor")
+    assert paper == "rgb(20, 19, 18)"
     page.close()
 
 
