@@ -13,8 +13,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from domain.errors import ConfigError
-from notify.channels.whatsapp_templates import parse_templates
 from domain.prices import parse_prices
+from notify.channels.whatsapp_templates import parse_templates
 
 NO_ENV_FILE = "PREVENANT_NO_ENV_FILE"
 """Set for the demo's processes: a `.env` file may name a real database and a real provider."""

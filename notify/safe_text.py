@@ -29,10 +29,10 @@ _SPOKEN_NEWS = {
     "fr": "Ici {maker}. Il y a du nouveau pour votre {noun}.\n\nTapez 9 pour parler à quelqu'un.\n\nAu revoir.",
 }
 _SPOKEN_DANGER = {
-    "en": "{instruction}. Your {noun} reports danger. If anybody is in danger, call 112. This is {maker}."
-    "\n\nPress 1 to say that you have heard this. Press 9 to talk to a person.\n\nTake care.",
-    "fr": "{instruction}. Votre {noun} signale un danger. En cas de danger, appelez le 112. Ici {maker}."
-    "\n\nTapez 1 pour dire que vous avez entendu. Tapez 9 pour parler à quelqu'un.\n\nPrenez soin de vous.",
+    "en": "{instruction}. Your {noun} reports danger. If anybody is in danger, call 1 1 2. This is {maker}."
+    "\n\nPress 1 if you have understood. Press 9 to talk to a person.\n\nTake care.",
+    "fr": "{instruction}. Votre {noun} signale un danger. En cas de danger, appelez le 1 1 2. Ici {maker}."
+    "\n\nTapez 1 si vous avez compris. Tapez 9 pour parler à quelqu'un.\n\nPrenez soin de vous.",
 }
 _AWAY = {"en": "Keep everybody away", "fr": "Éloignez-vous tous"}
 _SUBJECT = {

@@ -16,7 +16,7 @@ from notify.render import Renderer
 from notify.sender import Sender
 from store import outbox
 from store.sandbox import SqlSandbox
-from store.tables import Customer, Fault, Meta, Technician, Ticket, Visit, WorkOrder
+from store.tables import Customer, Fault, Meta, Ticket
 from tests.fakes.mortal import Killed, Mortal
 from tests.fakes.outbox_rows import DISPATCHER, House
 
