@@ -26,6 +26,8 @@ HOOK = "/hooks/twilio/voice"
 PERSON_KEYS = frozenset({"9", "0"})
 _KEYS = {"1": (ReplyIntent.ACKNOWLEDGED, "heard"), "2": (ReplyIntent.SEND_SOMEONE, "visit")}
 """What a key means, and the line that answers it."""
+KEYS = {key: intent for key, (intent, _) in _KEYS.items()} | dict.fromkeys(sorted(PERSON_KEYS), ReplyIntent.CALL_ME)
+"""What each key asks for."""
 _CONNECTED = frozenset({"completed", "answered"})
 _FRENCH = ("+33", "+352", "+377")
 

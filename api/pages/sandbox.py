@@ -16,20 +16,27 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api import guard
+from api.calls import KEYS
 from api.inbound import Person, receive
 from api.pages.frame import admit, frame
 from api.pages.rendering import page
 from api.routes.raw import RawBytes
 from api.services import House, Services
 from api.views import times
-from domain.errors import NotFound
-from domain.messages import Channel, RecipientKind
+from domain.errors import NotFound, SourceError
+from domain.messages import Channel, RecipientKind, ReplyIntent
+from notify.channels.twilio_twiml import script
 from store.tables import Customer, Device, Inbound, Message, SandboxMessage, Technician
 
 router = APIRouter()
 
 KEPT = 60
 """Newest items of each phone."""
+_WRITTEN: dict[str, str] = {Channel.SMS: "SMS", Channel.WHATSAPP: "WhatsApp"}
+_LABELS = {
+    "en": {"1": "heard", "2": "a visit", "9": "a person"},
+    "fr": {"1": "entendu", "2": "une visite", "9": "une personne"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +45,18 @@ class Bubble:
 
     id: str
     kind: str
-    """in | out | mail"""
+    """in | out | mail | call"""
     text: str
     subject: str
     when: str
     """Written above it where time has passed; empty right after the one before."""
+    via: str = ""
+    """Named where it is not what a phone does by default."""
+    menu: str = ""
+    """What a call asks."""
+    keys: Sequence[tuple[str, str]] = ()
+    """(key, label) of a call."""
+    message_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +81,8 @@ class ReplyIn(BaseModel):
 
     person: str = Field(description="a customer's or technician's id")
     channel: Channel = Channel.SMS
-    text: str = Field(min_length=1, max_length=1600)
+    text: str = Field(min_length=1, max_length=1600, description="by voice: the key that is pressed")
+    message: int | None = Field(None, description="the call in which it is pressed")
 
 
 @router.get("/sandbox")
@@ -105,6 +120,8 @@ def reply(request: Request, body: RawBytes, house: House) -> Response:
             text=said.text,
             provider_id=f"sandbox-{uuid4().hex}",
             person=person,
+            ticket_id=_ticket_id(session, said),
+            intent=_pressed(said.text) if said.channel is Channel.VOICE else None,
             now=now,
         )
         house.hand_on(session, effects, now=now)
@@ -121,6 +138,18 @@ def _said(request: Request, body: bytes) -> tuple[ReplyIn, bool]:
         return ReplyIn.model_validate_json(body), False
     except ValidationError as exc:
         raise RequestValidationError([{**error, "loc": ("body", *error["loc"])} for error in exc.errors()]) from exc
+
+
+def _pressed(key: str) -> ReplyIntent:
+    if key not in KEYS:
+        raise SourceError(f"{key!r} is no key of the menu", key="text", cure=f"press one of {', '.join(KEYS)}")
+    return KEYS[key]
+
+
+def _ticket_id(session: Session, said: ReplyIn) -> int | None:
+    """What a call was about; of anything else it is found out from the words."""
+    message = session.get(Message, said.message) if said.message is not None else None
+    return message.ticket_id if message is not None and message.recipient_id == said.person else None
 
 
 def phones(session: Session, house: Services, *, now: datetime) -> list[Phone]:
@@ -148,6 +177,7 @@ class _Said:
     text: str
     subject: str = ""
     outgoing: bool = False
+    message_id: int | None = None
 
 
 Talks = dict[tuple[str, str], list[_Said]]
@@ -159,7 +189,8 @@ def _talks(session: Session) -> Talks:
         Message, Message.id == SandboxMessage.message_id
     )
     for row, kind, person in session.execute(sent):
-        talks.setdefault((kind, person), []).append(_Said(f"m{row.id}", row.at, row.channel, row.body, row.subject))
+        sent_ = _Said(f"m{row.id}", row.at, row.channel, row.body, row.subject, message_id=row.message_id)
+        talks.setdefault((kind, person), []).append(sent_)
     for heard in session.scalars(select(Inbound).where(Inbound.recipient_id.is_not(None))):
         key = (heard.recipient_kind or "", heard.recipient_id or "")
         talks.setdefault(key, []).append(_Said(f"i{heard.id}", heard.at, heard.channel, heard.body, outgoing=True))
@@ -172,11 +203,13 @@ def _zone_of(session: Session, customer: Customer) -> str | None:
 
 def _phone(person: Person, about: str, talks: Talks, zone: ZoneInfo, now: datetime) -> Phone:
     kind = RecipientKind.CUSTOMER if isinstance(person, Customer) else RecipientKind.TECHNICIAN
-    said = sorted(talks.get((kind, person.id), []), key=lambda one: (one.at, one.id))[-KEPT:]
+    said = sorted(talks.get((kind, person.id), []), key=lambda one: (one.at, one.outgoing, one.id))[-KEPT:]
     french = person.language == "fr"
     labels = ("1 réglé", "2 quelqu'un", "3 rappel", "STOP") if french else ("1 fixed", "2 send", "3 call", "STOP")
     answers = list(zip(("1", "2", "3", "STOP"), labels, strict=True)) if kind is RecipientKind.CUSTOMER else []
-    channels = [("sms", "SMS")] * bool(person.phone) + [("email", "E-mail")] * bool(person.email)
+    written = (one.channel for one in reversed(said) if not one.outgoing and one.channel in _WRITTEN)
+    answer_on = next(written, Channel.SMS)
+    channels = [(answer_on, _WRITTEN[answer_on])] * bool(person.phone) + [("email", "E-mail")] * bool(person.email)
     return Phone(
         key=person.id,
         kind=kind,
@@ -184,7 +217,7 @@ def _phone(person: Person, about: str, talks: Talks, zone: ZoneInfo, now: dateti
         initials="".join(part[0] for part in person.name.split()[:2]).upper(),
         about=about,
         zone=times.hour(now, zone),
-        bubbles=_bubbles(said, zone, now),
+        bubbles=_bubbles(said, zone, now, french=french),
         answers=answers,
         channels=channels,
         newest=said[-1].at if said else None,
@@ -193,7 +226,9 @@ def _phone(person: Person, about: str, talks: Talks, zone: ZoneInfo, now: dateti
 
 def _dispatcher(house: Services, talks: Talks, now: datetime) -> Phone:
     zone = times.zone_of(house.dispatcher.timezone)
-    said = sorted(talks.get((RecipientKind.DISPATCHER, house.dispatcher.id), []), key=lambda one: (one.at, one.id))
+    said = sorted(
+        talks.get((RecipientKind.DISPATCHER, house.dispatcher.id), []), key=lambda one: (one.at, one.outgoing, one.id)
+    )
     return Phone(
         key="dispatcher",
         kind=RecipientKind.DISPATCHER,
@@ -208,12 +243,24 @@ def _dispatcher(house: Services, talks: Talks, now: datetime) -> Phone:
     )
 
 
-def _bubbles(said: Iterable[_Said], zone: ZoneInfo, now: datetime) -> list[Bubble]:
+def _bubbles(said: Iterable[_Said], zone: ZoneInfo, now: datetime, *, french: bool = False) -> list[Bubble]:
     bubbles: list[Bubble] = []
     before: datetime | None = None
     for one in said:
         gap = before is None or (one.at - before).total_seconds() > 300
-        kind = "out" if one.outgoing else "mail" if one.channel == Channel.EMAIL else "in"
-        bubbles.append(Bubble(one.id, kind, one.text, one.subject, times.at(one.at, zone, now=now) if gap else ""))
+        bubbles.append(_bubble(one, times.at(one.at, zone, now=now) if gap else "", french=french))
         before = one.at
     return bubbles
+
+
+def _bubble(one: _Said, when: str, *, french: bool) -> Bubble:
+    spoken, via = one.channel == Channel.VOICE, "WhatsApp" if one.channel == Channel.WHATSAPP else ""
+    if one.outgoing:
+        text = (f"pressed {one.text}" if one.text else "called us") if spoken else one.text
+        return Bubble(one.id, "out", text, "", when, via)
+    if spoken:
+        words, labels = script(one.text), _LABELS["fr" if french else "en"]
+        keys = [(key, labels[key]) for key in labels if key in words.menu]
+        return Bubble(one.id, "call", words.message, "", when, menu=words.menu, keys=keys, message_id=one.message_id)
+    kind = "mail" if one.channel == Channel.EMAIL else "in"
+    return Bubble(one.id, kind, one.text, one.subject, when, via)
