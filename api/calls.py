@@ -1,5 +1,6 @@
 """What somebody does on the telephone: calls us, presses a key, is put through to a person; answered as TwiML."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,14 +14,15 @@ from api.situation import facts_of
 from api.views import times
 from api.views.customer_story import Story, tell
 from domain.errors import SourceError
-from domain.messages import Channel, RecipientKind, ReplyIntent
-from domain.tickets import Effect
+from domain.messages import Channel, MessageStage, RecipientKind, ReplyIntent
+from domain.tickets import Announce, Effect
 from notify.channels.reference import message_id
 from notify.channels.twilio_twiml import Script, announcement, connecting, saying, script
 from notify.channels.twilio_voice import keys_to
 from notify.wording import LANGUAGES
 from store.briefs import HOUSE_NAME, sender_of
 from store.tables import Customer, Device, Inbound, Message, Product, Technician, Ticket
+from tickets import service
 
 HOOK = "/hooks/twilio/voice"
 PERSON_KEYS = frozenset({"9", "0"})
@@ -29,6 +31,8 @@ _KEYS = {"1": (ReplyIntent.ACKNOWLEDGED, "heard"), "2": (ReplyIntent.SEND_SOMEON
 KEYS = {key: intent for key, (intent, _) in _KEYS.items()} | dict.fromkeys(sorted(PERSON_KEYS), ReplyIntent.CALL_ME)
 """What each key asks for."""
 _CONNECTED = frozenset({"completed", "answered"})
+_NUMBER = re.compile(r"(?!7378742833$|2562533$|8656696$|266696687$|86282452253$)[1-9]\d{6,14}")
+"""E.164; Twilio spells "restricted", "blocked", "unknown", "anonymous" and "unavailable" on the keypad."""
 _FRENCH = ("+33", "+352", "+377")
 
 Answer = tuple[str, Sequence[Effect]]
@@ -134,8 +138,23 @@ class _Talk:
         return connecting(line, self.house.human_phone, language=self.language, action=self.action), []
 
     def _call_back(self, answer: str) -> Answer:
-        effects = self._hears(ReplyIntent.CALL_ME, text="9", key="9")
+        """Somebody is told to call: a promise is kept to a stranger too, as far as their number can be seen."""
+        if not isinstance(self.person, Customer) and not _NUMBER.fullmatch(self.number.lstrip("+")):
+            return saying(self._line("no_number"), self._line("farewell"), language=self.language), []
+        raised = self._raised()
+        effects = [*self._hears(ReplyIntent.CALL_ME, text="9", key="9"), *raised]
         return saying(self._line(answer), self._line("farewell"), language=self.language), effects
+
+    def _raised(self) -> Sequence[Effect]:
+        """For who is no customer: a customer's own ticket says it already."""
+        asked = select(Inbound.id).where(Inbound.provider_id == f"{self.sid}-9")
+        if isinstance(self.person, Customer) or self.session.scalar(asked) is not None:
+            return []
+        about = self.message.ticket_id if self.message else None
+        if about is None:
+            return service.on_stranger(self.session, number=self.number, reference=self.sid, now=self.now)
+        who = {"caller": self.number, "caller_name": self.person.name if self.person else ""}
+        return [Announce(about, MessageStage.CALL_WANTED, self.sid, who)]
 
     def _hears(self, intent: ReplyIntent, *, text: str, key: str) -> Sequence[Effect]:
         return receive(

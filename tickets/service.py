@@ -21,6 +21,7 @@ from tickets.precision import Noise, Tally, noise, tallies
 from tickets.promotion import on_promoted
 from tickets.quiet import is_muting, look_again, muting_until
 from tickets.replies import on_reply
+from tickets.strangers import on_stranger
 from tickets.verdicts import judge_ticket, verdict
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "on_command_outcome",
     "on_due",
     "on_reply",
+    "on_stranger",
     "on_transition",
     "open_by_hand",
     "parse_playbook",

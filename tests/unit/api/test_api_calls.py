@@ -127,15 +127,49 @@ def test_who_has_no_open_fault_is_offered_the_menu(house: House, line: TwilioSta
 def test_a_stranger_is_greeted_and_may_talk_to_a_person(
     house: House, line: TwilioState, number: str, words: str
 ) -> None:
+    _, twiml = line.incoming(HOOK, number)
+    assert said(twiml).startswith(words)
+    assert "9" in said(twiml)
+    assert "2" not in said(twiml)
+    with house.database.read() as session:
+        kept = session.query(Inbound).filter_by(address=number).one()
+        assert (kept.intent, kept.recipient_id, kept.ticket_id) == ("acknowledged", None, None)
+
+
+def test_a_stranger_who_is_promised_a_call_gets_a_ticket_that_an_agent_can_work_on(
+    house: House, line: TwilioState
+) -> None:
+    sid, twiml = line.incoming(HOOK, STRANGER)
+    for _ in range(2):
+        assert "call you back" in said(line.press(sid, twiml, "9"))
+    (shown,) = [one for one in house.client.get("/v1/tickets").json()["items"] if one["device_id"] == ""]
+    assert shown["state"] == "pending_agent"
+    assert stages(house, shown["id"]) == ["call_wanted"]
+    assert len(replies(house, shown["id"])) == 1
+    page = house.browser().get(f"/tickets/{shown['id']}")
+    assert page.status_code == 200
+    assert STRANGER in page.text
+    again, twiml = line.incoming(HOOK, STRANGER)
+    line.press(again, twiml, "9")
+    assert len(replies(house, shown["id"])) == 2
+
+
+@pytest.mark.parametrize("number", ["anonymous", "+266696687", ""])
+def test_who_hides_their_number_is_promised_nothing(house: House, line: TwilioState, number: str) -> None:
     before = house.client.get("/v1/tickets").json()
     sid, twiml = line.incoming(HOOK, number)
-    assert said(twiml).startswith(words)
-    assert "2" not in said(twiml)
-    line.press(sid, twiml, "9")
+    assert "cannot see your number" in said(line.press(sid, twiml, "9"))
     assert house.client.get("/v1/tickets").json() == before
+
+
+def test_a_technician_who_wants_a_person_is_called_too(house: House, line: TwilioState) -> None:
+    offer = told_of(house, "t-karim")
+    sid, twiml = ours(line, offer)
+    for _ in range(2):
+        assert "vous rappellera" in said(line.press(sid, twiml, "9"))
     with house.database.read() as session:
-        kept = session.query(Inbound).filter_by(address=number).order_by(Inbound.id).all()
-        assert [(one.intent, one.recipient_id) for one in kept] == [("acknowledged", None), ("call_me", None)]
+        (wanted,) = session.query(Message).filter_by(ticket_id=offer.ticket_id, stage="call_wanted")
+        assert wanted.details == {"caller": SOPHIE, "caller_name": "Karim Haddad"}
 
 
 @pytest.mark.parametrize(

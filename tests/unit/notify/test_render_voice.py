@@ -13,7 +13,7 @@ from tests.fakes.briefs import NOW, brief
 
 MOMENTS = [moment for moment in (*MessageStage, SAFETY) if any((TEMPLATES / "voice").glob(f"{moment}.*.txt"))]
 """Those with words for a call; an answer to what was written goes back the way it came, and mostly needs none."""
-LINES = ("heard", "visit", "connecting", "call_back", "nobody_free", "again", "choices", "person", "hello")
+LINES = ("heard", "visit", "connecting", "call_back", "nobody_free", "no_number", "again", "choices", "person", "hello")
 LINES += ("we_know", "all_well", "call_us", "farewell")
 
 
