@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from api.pages.frame import address
 from api.pages.tiles import device_pill
 from api.views import times
-from api.views.phrases import number, plural, said
+from api.views.phrases import CHANNELS, first_upper, number, plural, said
 from api.views.states import Pill, command_pill, message_pill, visit_pill
 from domain.faults import TransitionState
 from store.notes import in_force
@@ -30,7 +30,6 @@ from store.tables import (
     WorkOrder,
 )
 
-_CHANNELS = {"sms": "SMS", "email": "e-mail"}
 _LANGUAGES = {"en": "English", "fr": "French"}
 
 
@@ -86,7 +85,7 @@ def wishes_of(session: Session, customer: Customer, ticket: Ticket | None = None
     """Language, channels, quiet hours, and how often we were in contact."""
     channels = wanted_channels(session, customer)
     parts = [_LANGUAGES.get(customer.language, customer.language)]
-    parts.append(", then ".join(_CHANNELS.get(name, name) for name in channels) or "does not want to be written to")
+    parts.append(", then ".join(CHANNELS.get(name, name) for name in channels) or "does not want to be written to")
     if customer.quiet_from and customer.quiet_to:
         parts.append(f"quiet {customer.quiet_from} to {customer.quiet_to}")
     others = select(Ticket.id).where(Ticket.customer_id == customer.id, Ticket.id != (ticket.id if ticket else 0))
@@ -124,7 +123,7 @@ def _messages(session: Session, ticket: Ticket, zone: ZoneInfo, now: datetime) -
     rows = session.scalars(select(Message).where(Message.ticket_id == ticket.id).order_by(Message.id.desc()).limit(12))
     return [
         Entry(
-            f"{_CHANNELS.get(row.channel or '', 'Message')} to the {row.recipient_kind}",
+            f"{first_upper(CHANNELS.get(row.channel or '', 'message'))} to the {row.recipient_kind}",
             f"{row.stage.replace('_', ' ')}, {times.at(row.accepted_at or row.created_at, zone, now=now)}"
             + (f": {row.reason}" if row.reason else ""),
             message_pill(row.state),

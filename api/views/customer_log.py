@@ -14,6 +14,7 @@ _REPLIES = {
     "fixed": "log_fixed",
     "send_someone": "log_send",
     "call_me": "log_call",
+    "acknowledged": "log_heard",
     "false_alarm": "log_wrong",
     "unclear": "log_wrote",
 }

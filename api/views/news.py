@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from api.views.phrases import first_upper, said
+from api.views.phrases import CHANNELS, first_upper, said
 from domain.tickets import TicketCause
 from store.tables import Event
 
@@ -104,7 +104,7 @@ def _href(body: Mapping[str, Any]) -> str:
 
 
 def _text(words: str, body: Mapping[str, Any]) -> str:
-    channel = {"sms": "SMS", "email": "e-mail"}.get(str(body.get("channel")), "")
+    channel = CHANNELS.get(str(body.get("channel")), "")
     whom = str(body.get("to") or "")
     extra = " ".join(part for part in (f"by {channel}" if channel else "", f"to the {whom}" if whom else "") if part)
     name = said(body.get("title"), "en") if body.get("command_id") else ""

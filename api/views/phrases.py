@@ -5,6 +5,17 @@ from typing import Any
 
 import phonenumbers
 
+CHANNELS: Mapping[str, str] = {
+    "sms": "SMS",
+    "email": "e-mail",
+    "voice": "phone call",
+    "whatsapp": "WhatsApp",
+    "push": "notification",
+    "webhook": "connector",
+    "letter": "letter",
+}
+"""What the desk calls each channel."""
+
 
 def said(words: Mapping[str, Any] | None, language: str, *, default: str = "") -> str:
     """The phrase in `language`, else in English, else in any, else `default`."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from api.views.phrases import plural
+from api.views.phrases import CHANNELS, plural
 from api.views.states import Pill
 from domain.faults import Stage
 
@@ -21,9 +21,6 @@ MEANING: Mapping[str, str] = {
     Stage.LIVE: "Opens tickets, tries remote fixes and tells customers.",
     Stage.RETIRED: "No longer evaluated; its open episodes end.",
 }
-
-
-_CHANNELS = {"sms": "SMS", "email": "e-mail"}
 
 
 def trust(precision: Mapping[str, Any]) -> str:
@@ -69,7 +66,7 @@ def would_have(would: Mapping[str, Any] | None, people: Mapping[str, str]) -> st
         parts.append(f"sent {would['command']}")
     if would.get("tell"):
         tell = would["tell"]
-        who, channel = people.get(tell["customer_id"], tell["customer_id"]), _CHANNELS.get(tell["channel"])
+        who, channel = people.get(tell["customer_id"], tell["customer_id"]), CHANNELS.get(tell["channel"])
         parts.append(f"told {who} by {channel} {tell['when']}" if channel else f"found no way to tell {who}")
     if would.get("visit"):
         parts.append(f"sent a technician {would['visit']['when']}")

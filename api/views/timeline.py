@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from api.views.phrases import first_upper, number, said
+from api.views.phrases import CHANNELS, first_upper, number, said
 from store.tables import TimelineEntry
 
 LONGEST = 260
@@ -92,7 +92,7 @@ def _command(words: str, tone: str) -> Sayer:
 
 def _message(words: str, tone: str) -> Sayer:
     def say(told: Told) -> Said:
-        channel = {"sms": "SMS", "email": "E-mail"}.get(str(told.detail.get("channel")), "Message")
+        channel = first_upper(CHANNELS.get(str(told.detail.get("channel")), "message"))
         body = " ".join(str(told.detail.get("body") or "").split())
         quoted = f"“{_short(body)}”" if body else str(told.detail.get("stage", "")).replace("_", " ")
         whom = str(told.detail.get("to") or "customer")
@@ -119,12 +119,13 @@ def _visit(words: str, tone: str = "on") -> Sayer:
 
 
 def _reply(told: Told) -> Said:
-    channel = {"sms": "by SMS", "email": "by e-mail", "web": "on the page"}.get(str(told.detail.get("channel")), "")
+    came, text = str(told.detail.get("channel")), told.detail.get("text", "")
+    channel = "on the page" if came == "web" else f"by {CHANNELS[came]}" if came in CHANNELS else ""
     meant = str(told.detail.get("intent", "")).replace("_", " ")
     return (
         "on",
         f"{told.names.of(told.actor)} {channel}:".replace(" :", ":"),
-        f"“{told.detail.get('text', '')}”",
+        f"“{text}”" if text else "called us",
         f"understood: {meant}",
     )
 
