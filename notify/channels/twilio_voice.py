@@ -41,7 +41,9 @@ class TwilioVoice:
         """
         self._twilio = TwilioClient(account, status_callback=status_callback, timeout_s=timeout_s)
         self._hook, self._detects = hook, machine_detection and bool(hook)
-        self.sender, self.patience_s, self.close = self._twilio.sender, self._twilio.patience_s, self._twilio.close
+        # A line apart from text messages of the same number: where those are barred, a call may still get through.
+        self.sender = f"tel:{account.sender}"
+        self.patience_s, self.close = self._twilio.patience_s, self._twilio.close
 
     def send(self, address: str, content: Content, *, reference: str) -> Receipt:
         action = keys_to(self._hook, reference=reference) if self._hook else ""

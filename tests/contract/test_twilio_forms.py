@@ -10,6 +10,7 @@ from domain.errors import ConfigError, DeliveryError
 from domain.messages import Channel, MessageStage, Refusal, Retry
 from domain.outbox import Content
 from notify.channels.twilio_client import TwilioAccount
+from notify.channels.twilio_sms import TwilioSms
 from notify.channels.twilio_voice import TwilioVoice
 from notify.channels.twilio_whatsapp import TwilioWhatsapp
 from notify.channels.whatsapp_templates import parse_templates
@@ -92,6 +93,17 @@ def test_with_machine_detection_the_words_wait_until_it_is_known_who_answered(tw
     assert asked["Url"].startswith(f"{HOOK}?message=7-a")
     assert asked["MachineDetection"] == "DetectMessageEnd"
     assert "Twiml" not in asked
+
+
+def test_calls_texts_and_whatsapp_of_one_number_break_apart_from_each_other(twilio):
+    made = (
+        TwilioSms(account(twilio)),
+        TwilioVoice(account(twilio)),
+        TwilioWhatsapp(account(twilio), FakeClock(NOW), templates={}),
+    )
+    assert len({adapter.sender for adapter in made}) == 3
+    for adapter in made:
+        adapter.close()
 
 
 def test_what_is_said_cannot_become_a_verb(twilio):
