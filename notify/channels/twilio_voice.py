@@ -9,11 +9,22 @@ from notify.channels.twilio_twiml import announcement, script
 
 RING_S = 30
 """So long it rings; most answering machines have come on by then."""
+LONGEST = 4000
+"""Characters of TwiML that may travel with a call."""
 
 
 def keys_to(hook: str, *, reference: str = "") -> str:
     """Where pressed keys are posted; with the message's name in it once it is a call of ours."""
     return f"{hook}?{urlencode({'message': reference})}{RETRIED}" if reference else f"{hook}{RETRIED}"
+
+
+def _said(content: Content, action: str) -> str:
+    """Twice, or once where Twilio would not take so much."""
+    said = script(content.text)
+    twice = announcement(said, language=content.language, action=action)
+    if len(twice) <= LONGEST:
+        return twice
+    return announcement(said, language=content.language, action=action, times=1)
 
 
 class TwilioVoice:
@@ -51,7 +62,7 @@ class TwilioVoice:
             # Waits for the end of the machine's greeting: what is said before the tone is lost.
             words = {"url": action, "machine_detection": "DetectMessageEnd"}
         else:
-            words = {"twiml": announcement(script(content.text), language=content.language, action=action)}
+            words = {"twiml": _said(content, action)}
         return self._twilio.call(address, reference=reference, timeout=RING_S, **words)
 
     def look_up(self, pending: Pending) -> Receipt | None:

@@ -93,13 +93,18 @@ def relay():
     controller.stop()
 
 
-@pytest.fixture
-def twilio():
+@pytest.fixture(scope="module")
+def twilio_server():
     app = create_twilio()
     with served(app) as url:
         app.state.twilio.url = url
         yield app.state.twilio
-        app.state.twilio.released.set()
+
+
+@pytest.fixture
+def twilio(twilio_server):
+    yield twilio_server
+    twilio_server.reset()
 
 
 @pytest.fixture

@@ -37,8 +37,8 @@ def server():
 
 @pytest.fixture
 def twilio(server):
-    server.requests.clear()
-    return server
+    yield server
+    server.reset()
 
 
 def account(twilio):
@@ -86,6 +86,12 @@ def test_a_call_that_nobody_could_take_a_key_from_asks_for_none(twilio):
         spoken = parsed(call(twilio, text, **options)["Twiml"])
         assert not list(spoken.iter("Gather"))
         assert [say.text for say in spoken.iter("Say")][:2] == ["Votre pompe chauffe trop."] * 2
+
+
+def test_what_is_too_long_to_be_said_twice_is_said_once(twilio):
+    long = "Votre pompe chauffe trop. " * 70
+    spoken = parsed(call(twilio, f"{long}\n\nTapez 9.", hook=HOOK)["Twiml"])
+    assert [verb.tag for verb in spoken] == ["Gather"]
 
 
 def test_with_machine_detection_the_words_wait_until_it_is_known_who_answered(twilio):

@@ -72,6 +72,13 @@ class TwilioState:
     released: threading.Event = field(default_factory=threading.Event)
     """Set to let hanging answers go."""
 
+    def reset(self) -> None:
+        """Forget everything, and let hanging answers go."""
+        self.released.set()
+        self.released = threading.Event()
+        for kept in (self.messages, self.calls, self.requests, self.plans, self.asked):
+            kept.clear()
+
     def plan(self, to: str, *behaviours: str) -> None:
         """An error of ERRORS, accept-then-500, accept-then-hang, hang, or accept; one a request."""
         self.plans[to] = list(behaviours)
