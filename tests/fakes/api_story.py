@@ -1,7 +1,7 @@
 """A morning on real parts, told to a `House`: several homes, several troubles, each at another point of its story."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from sqlalchemy import delete, select, update
@@ -13,6 +13,7 @@ from domain.intake import Heard
 from domain.messages import Channel
 from domain.telemetry import Sample, Uplink, Value, partition_of
 from domain.tickets import CommandState
+from notify.channels.base import ChannelAdapter
 from notify.channels.sandbox import SandboxChannel
 from notify.sender import Sender
 from store.notes import SqlNotes
@@ -144,15 +145,16 @@ playbook: clear-the-drain
 class Story:
     """Moves a house through a morning."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, channels: Mapping[Channel, ChannelAdapter] | None = None) -> None:
+        """Messages leave by `channels`; by default all go to the sandbox."""
         self.house = house
         self._notes = SqlNotes(house.database)
         box = SqlSandbox(house.database, house.clock)
         outbox = SqlOutbox(
             house.database, house.clock, house.signer, house.services.dispatcher, "test", quiet=of_ticket
         )
-        channels = {channel: SandboxChannel(channel, box) for channel in Channel}
-        self._sender = Sender(outbox, channels, house.clock)
+        sandboxes = {channel: SandboxChannel(channel, box) for channel in Channel}
+        self._sender = Sender(outbox, channels or sandboxes, house.clock)
 
     def fleet(self) -> None:
         """Everybody and everything."""
