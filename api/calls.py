@@ -28,8 +28,6 @@ HOOK = "/hooks/twilio/voice"
 PERSON_KEYS = frozenset({"9", "0"})
 _KEYS = {"1": (ReplyIntent.ACKNOWLEDGED, "heard"), "2": (ReplyIntent.SEND_SOMEONE, "visit")}
 """What a key means, and the line that answers it."""
-KEYS = {key: intent for key, (intent, _) in _KEYS.items()} | dict.fromkeys(sorted(PERSON_KEYS), ReplyIntent.CALL_ME)
-"""What each key asks for."""
 _CONNECTED = frozenset({"completed", "answered"})
 _NUMBER = re.compile(r"(?!7378742833$|2562533$|8656696$|266696687$|86282452253$)[1-9]\d{6,14}")
 """E.164; Twilio spells "restricted", "blocked", "unknown", "anonymous" and "unavailable" on the keypad."""
@@ -52,6 +50,17 @@ def on_call(session: Session, house: Services, fields: Mapping[str, str], *, ref
     if talk.message is not None:
         return talk.answered(by_machine=fields.get("AnsweredBy", "").startswith("machine")), []
     return talk.called()
+
+
+def pressed_alone(
+    session: Session, house: Services, person: Person, key: str, message: int | None, *, once: str, now: datetime
+) -> Sequence[Effect]:
+    """What follows from `key` in a call without a telephone network, where nobody is at the desk. The call is named
+    `once`, and about `message` if it is ours."""
+    call = {"CallSid": once, "From": person.phone or "", "To": person.phone or ""}
+    told = {"Digits": key} if key not in PERSON_KEYS else {"DialCallStatus": "no-answer"}
+    reference = f"{message}-{once}" if message is not None else ""
+    return on_call(session, house, call | told, reference=reference, now=now)[1]
 
 
 @dataclass(frozen=True, slots=True)

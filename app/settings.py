@@ -81,10 +81,12 @@ class Settings(BaseSettings):
                 "PREVENANT_TWILIO_AUTH_TOKEN and PREVENANT_TWILIO_FROM are needed too"
             )
         parse_templates(self.twilio_whatsapp_templates)
-        if self.human_phone and not re.fullmatch(r"\+[1-9]\d{6,14}", self.human_phone):
-            raise ConfigError(
-                "PREVENANT_HUMAN_PHONE is no number as the world dials it; write for example +33155501234"
-            )
+        for name in ("human_phone", "twilio_voice_from", "twilio_whatsapp_from"):
+            number = str(getattr(self, name))
+            if number and not re.fullmatch(r"\+[1-9]\d{6,14}", number):
+                raise ConfigError(
+                    f"PREVENANT_{name.upper()} is no number as the world dials it; write for example +33155501234"
+                )
         parse_prices(self.sms_price)
         if self.smtp_url and not self.mail_from:
             raise ConfigError("PREVENANT_SMTP_URL is set; PREVENANT_MAIL_FROM is needed too")

@@ -15,16 +15,15 @@ from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api import guard
-from api.calls import KEYS
+from api import calls, guard
 from api.inbound import Person, receive
 from api.pages.frame import admit, frame
 from api.pages.rendering import page
 from api.routes.raw import RawBytes
 from api.services import House, Services
 from api.views import times
-from domain.errors import NotFound, SourceError
-from domain.messages import Channel, RecipientKind, ReplyIntent
+from domain.errors import NotFound
+from domain.messages import Channel, RecipientKind
 from notify.channels.twilio_twiml import script
 from store.tables import Customer, Device, Inbound, Message, SandboxMessage, Technician
 
@@ -114,16 +113,11 @@ def reply(request: Request, body: RawBytes, house: House) -> Response:
         person: Person | None = session.get(Customer, said.person) or session.get(Technician, said.person)
         if person is None:
             raise NotFound("person", said.person)
-        effects = receive(
-            session,
-            channel=said.channel,
-            text=said.text,
-            provider_id=f"sandbox-{uuid4().hex}",
-            person=person,
-            ticket_id=_ticket_id(session, said),
-            intent=_pressed(said.text) if said.channel is Channel.VOICE else None,
-            now=now,
-        )
+        once = f"sandbox-{uuid4().hex}"
+        if said.channel is Channel.VOICE:
+            effects = calls.pressed_alone(session, house, person, said.text, said.message, once=once, now=now)
+        else:
+            effects = receive(session, channel=said.channel, text=said.text, provider_id=once, person=person, now=now)
         house.hand_on(session, effects, now=now)
     if is_form:
         return RedirectResponse("/sandbox", status_code=303)
@@ -138,18 +132,6 @@ def _said(request: Request, body: bytes) -> tuple[ReplyIn, bool]:
         return ReplyIn.model_validate_json(body), False
     except ValidationError as exc:
         raise RequestValidationError([{**error, "loc": ("body", *error["loc"])} for error in exc.errors()]) from exc
-
-
-def _pressed(key: str) -> ReplyIntent:
-    if key not in KEYS:
-        raise SourceError(f"{key!r} is no key of the menu", key="text", cure=f"press one of {', '.join(KEYS)}")
-    return KEYS[key]
-
-
-def _ticket_id(session: Session, said: ReplyIn) -> int | None:
-    """What a call was about; of anything else it is found out from the words."""
-    message = session.get(Message, said.message) if said.message is not None else None
-    return message.ticket_id if message is not None and message.recipient_id == said.person else None
 
 
 def phones(session: Session, house: Services, *, now: datetime) -> list[Phone]:

@@ -43,9 +43,11 @@ def test_a_key_means_what_it_means_on_the_telephone(story: Story, key: str, inte
     assert f"pressed {key}" in story.house.browser().get("/sandbox").text
 
 
-def test_a_key_that_is_on_no_menu_is_refused_in_words(story: Story) -> None:
+def test_a_key_that_is_on_no_menu_moves_nothing(story: Story) -> None:
     told_by(story, Channel.VOICE)
-    assert press(story, "5") == 422
+    assert press(story, "5") == 202
+    with story.house.database.read() as session:
+        assert session.query(Inbound).filter_by(recipient_id=OLIVER, channel=Channel.VOICE).count() == 0
 
 
 def test_whatsapp_is_answered_on_whatsapp(story: Story) -> None:

@@ -44,7 +44,12 @@ def test_whatsapp_has_a_number_of_its_own(database: Database) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("human_phone", "01 55 50 12 34"), ("human_phone", "+0155"), ("twilio_whatsapp_templates", "opening.fr=HX1")],
+    [
+        ("human_phone", "01 55 50 12 34"),
+        ("twilio_voice_from", SERVICE),
+        ("twilio_whatsapp_from", "+0155"),
+        ("twilio_whatsapp_templates", "opening.fr=HX1"),
+    ],
 )
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=f"PREVENANT_{name.upper()}"):
