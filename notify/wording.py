@@ -100,6 +100,7 @@ def facts(brief: Brief, *, language: str, now: datetime) -> dict[str, Any]:
         "instruction": pick(brief.instruction, language).rstrip(".!"),
         "link": brief.link,
         "danger": brief.severity is Severity.SAFETY,
+        "unsubscribe": brief.unsubscribe,
         "restarted": brief.remote_try == "restart",
         "remote_try": brief.remote_try,
         "first_contact": brief.first_contact,

@@ -14,6 +14,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as Mailbox
 
 from domain.messages import Channel, MessageStage, MessageState
+from notify.channels.email_message import Letterhead
 from notify.channels.email_smtp import SmtpEmail, parse_smtp_url
 from notify.channels.sandbox import SandboxChannel
 from notify.sender import Sender
@@ -96,7 +97,7 @@ def test_an_opening_by_email_arrives_with_both_forms_and_the_signed_link(house):
     controller.start()
     try:
         server = parse_smtp_url(f"smtp://127.0.0.1:{controller.port}")
-        email = SmtpEmail(server, house.clock, mail_from="Thermia <care@thermia.example>")
+        email = SmtpEmail(server, house.clock, letterhead=Letterhead("Thermia <care@thermia.example>"))
         Sender(house.outbox(), {Channel.EMAIL: email}, house.clock).step()
     finally:
         controller.stop()
