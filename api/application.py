@@ -20,6 +20,7 @@ from api.routes import (
     firmwares,
     health,
     hooks,
+    mail_hook,
     messages,
     mutes,
     operations,
@@ -63,6 +64,7 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(router, dependencies=[Depends(guard.BEARER), Depends(guard.admitted)])
     app.include_router(health.router)
     app.include_router(hooks.router)
+    app.include_router(mail_hook.router)
     desk = (console, ticket, ticket_actions, device_pages, rule_pages, template_pages, sandbox, status, sign_in)
     for pages in (*desk, push, customer, technician, unsubscribe):
         app.include_router(pages.router, include_in_schema=False)

@@ -27,6 +27,7 @@ FACTS: Mapping[str, str] = {
     "instruction": "what to do at once in danger, as a command",
     "link": "signed link to the person's page",
     "danger": "true for a fault of severity safety",
+    "unsubscribe": "signed link that ends e-mails of this kind; empty where a click does not",
     "restarted": "true if the product was restarted from here",
     "remote_try": "the command that was tried from here",
     "first_contact": "true if this person never heard from us before",
