@@ -25,7 +25,15 @@ def signed(request: Request, body: RawBytes, house: House) -> bytes:
 router = APIRouter(prefix="/hooks/email", tags=["hooks"])
 
 
-@router.post("/inbound", summary="A mail that came to our mailbox, as it is (RFC 5322)", status_code=204)
+_TAKES_MAIL = {"requestBody": {"required": True, "content": {"message/rfc822": {"schema": {"type": "string"}}}}}
+
+
+@router.post(
+    "/inbound",
+    summary="A mail that came to our mailbox, as it is (RFC 5322)",
+    status_code=204,
+    openapi_extra=_TAKES_MAIL,
+)
 def inbound(raw: Annotated[bytes, Depends(signed)], house: House) -> None:
     """The same mail twice counts once."""
     received, now = read(raw), house.clock.now()

@@ -9,8 +9,8 @@ Words = Mapping[str, str]
 EN: Words = {
     "ask_service": "Stop e-mails about your products?",
     "ask_appointment": "Stop e-mails about visits?",
-    "does_service": "We would no longer e-mail you when one of your products needs attention, and when it is fixed.",
-    "does_appointment": "We would no longer e-mail you when somebody comes to you, and when.",
+    "does_service": "We would no longer e-mail you when one of your products needs attention, or when it is fixed.",
+    "does_appointment": "We would no longer e-mail you when somebody comes to you, or when.",
     "done_service": "No more e-mails about your products",
     "done_appointment": "No more e-mails about visits",
     "did_service": "We no longer e-mail you when one of your products needs attention, or when it is fixed.",

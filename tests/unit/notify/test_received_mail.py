@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.messages import ReplyIntent
+from domain.outbox import Content
+from notify.channels.email_message import WIRE, Letterhead, compose
 from notify.received_mail import MAX_TEXT, newly_written, read
 from notify.replies import understand
+from tests.fakes.briefs import NOW
 from tests.fakes.mails import mail, report
 
 OURS = """Your heat pump stops too often
@@ -97,6 +100,12 @@ def test_a_report_is_automatic_and_read() -> None:
     got = read(report())
     assert got.automatic
     assert [bounce.status for bounce in got.bounces] == ["5.1.1"]
+
+
+def test_our_own_mail_sent_back_to_us_is_a_machine_s() -> None:
+    head = Letterhead("Thermia <care@thermia.example>")
+    wire = compose(head, "care@thermia.example", Content(text="STOP"), reference="1-a", now=NOW).as_bytes(policy=WIRE)
+    assert read(wire).automatic
 
 
 def photo(kind: str = "jpeg", size: int = 10) -> EmailMessage:
