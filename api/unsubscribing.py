@@ -5,8 +5,11 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from domain.messages import Channel, Purpose, RecipientKind
-from store import consent, people
+from store import consent, people, timeline
 from store.tables import Message
+
+
+_REASONS = {False: "unsubscribed from these e-mails", True: "wants these e-mails after all"}
 
 
 def refused_by(session: Session, message: Message) -> str | None:
@@ -33,6 +36,10 @@ def take_back(session: Session, message: Message, *, evidence: str, now: datetim
 
 
 def _record(session: Session, message: Message, *, granted: bool, evidence: str, now: datetime) -> None:
+    if message.ticket_id is not None:
+        kind, who = ("opted_in" if granted else "opted_out"), f"customer:{message.recipient_id}"
+        note = {"channels": [Channel.EMAIL], "purposes": [message.purpose], "reason": _REASONS[granted]}
+        timeline.note(session, message.ticket_id, kind, at=now, actor=who, **note)
     consent.record(
         session,
         RecipientKind.CUSTOMER,

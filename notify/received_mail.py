@@ -25,6 +25,11 @@ _MESSAGE_ID = re.compile(r"<[^<>\s]+>")
 _QUOTE_MARKS = re.compile(r"^[>\s]+")
 _BLANKS = re.compile(r"[^\S\n]+")
 _BLANK_RUNS = re.compile(r"\n\s*\n")
+_AWAY = re.compile(
+    r"(auto(matic)? ?repl(y|ied)|out of (the )?office|r[ée]ponse automatique|absen(ce|t) du bureau|message d'absence)\b",
+    re.IGNORECASE,
+)
+"""How the subject of an auto-responder without marks begins."""
 _BULK = frozenset({"bulk", "junk", "list", "auto_reply"})
 
 
@@ -102,6 +107,8 @@ def _automatic(mail: Message) -> bool:
         "exchange": bool(_header(mail, "X-Auto-Response-Suppress").strip()),
         "responder": any(_header(mail, name) for name in ("X-Autoreply", "X-Autorespond", "List-Id")),
         "null sender": _header(mail, "Return-Path").strip() == "<>",
+        "subject": bool(_AWAY.match(_header(mail, "Subject").strip())),
+        "mail system": next(iter(_addresses(mail, "From")), "").startswith(("mailer-daemon@", "postmaster@")),
         "report": mail.get_content_type() == "multipart/report",
     }
     return any(marks.values())

@@ -15,7 +15,8 @@ GIVEN_UP = "given_up"
 """The kind of attempt that says: not on this channel."""
 
 
-_FOR_GOOD = frozenset({Refusal.BAD_ADDRESS, Refusal.OPTED_OUT})
+FOR_GOOD = frozenset({Refusal.BAD_ADDRESS, Refusal.OPTED_OUT})
+"""Refusals that the consent ledger keeps, so that nothing is sent there again."""
 
 
 def take_acceptance(session: Session, message: Message, told: Receipt, *, at: datetime) -> None:
@@ -48,7 +49,7 @@ def refuse_channel(
     """
     attempt(session, message, GIVEN_UP, outcome=refusal, detail=provider_id, at=at)
     message.refused_channels = [*message.refused_channels, message.channel]
-    if message.channel is None or refusal not in _FOR_GOOD:
+    if message.channel is None or refusal not in FOR_GOOD:
         return
     consent.record(
         session,

@@ -89,7 +89,9 @@ class SmtpEmail:
         if self._dkim:
             wire = self._dkim.sign(wire)
         with self._session() as smtp:
-            _step(smtp.mail(self._letterhead.envelope_sender(reference)), sender=True)
+            # A report need not carry the mail through other houses once more (RFC 3461).
+            brief = ["RET=HDRS"] if smtp.has_extn("dsn") else []
+            _step(smtp.mail(self._letterhead.envelope_sender(reference), brief), sender=True)
             _step(smtp.rcpt(address))
             _hand_over(smtp, wire)
         return Receipt(str(mail["Message-ID"]), MessageState.ACCEPTED)
@@ -146,9 +148,9 @@ def _step(answer: tuple[int, bytes], *, sender: bool = False) -> None:
 
 
 def _refusal_of(answer: str) -> Refusal:
-    """Of a recipient. Only an address that is dead is; a relay that dislikes us, or is full, says so by its status."""
+    """Of a recipient. A full mailbox, or a relay that dislikes the mail, says by its status that this one is alive."""
     status = _ENHANCED.match(answer)
-    return Refusal.BAD_ADDRESS if status is None or is_dead(status[1], answer) else Refusal.REJECTED
+    return Refusal.BAD_ADDRESS if status is None or is_dead(status[1], answer) else Refusal.UNREACHABLE
 
 
 def _hand_over(smtp: smtplib.SMTP, mail: bytes) -> None:

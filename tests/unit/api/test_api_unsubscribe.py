@@ -47,6 +47,12 @@ def entries(house: House) -> int:
         return len(session.scalars(select(Consent)).all())
 
 
+def timeline(house: House) -> list[str]:
+    """What an agent reads on Sophie's ticket."""
+    (ticket,) = house.client.get("/v1/tickets?customer_id=c-sophie").json()["items"]
+    return [entry["kind"] for entry in house.client.get(f"/v1/tickets/{ticket['id']}").json()["timeline"]]
+
+
 def test_a_scanner_that_looks_ends_nothing(house: House) -> None:
     page = house.browser(signed_in=False).get(link(house, number(house)))
     assert page.status_code == 200
@@ -65,6 +71,7 @@ def test_one_click_of_a_mail_program_acts_at_once_and_twice_counts_once(house: H
         assert answer.status_code == 200
     assert refused(house) == {(Channel.EMAIL, Purpose.SERVICE): consent.Source.UNSUBSCRIBE}
     assert entries(house) == 1
+    assert timeline(house).count("opted_out") == 1
     assert client.post(address, files={"List-Unsubscribe": (None, "One-Click")}).status_code == 200
 
 

@@ -84,6 +84,9 @@ def test_who_wrote_what_to_whom() -> None:
         {"X_Autoreply": "yes"},
         {"List_Id": "<all.example.net>"},
         {"Return_Path": "<>"},
+        {"Subject": "Automatic reply: Your heat pump"},
+        {"Subject": "=?utf-8?q?R=C3=A9ponse_automatique_=3A_Votre_pompe?="},
+        {"From": "MAILER-DAEMON@relay.example"},
     ],
     ids=str,
 )
@@ -91,7 +94,15 @@ def test_a_machine_is_known_by_its_marks(mark: dict[str, str]) -> None:
     assert read(mail("I am away until Monday.", **mark)).automatic
 
 
-@pytest.mark.parametrize("mark", [{"Auto_Submitted": "no"}, {"Precedence": "normal"}, {"Return_Path": "<a@b.example>"}])
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"Auto_Submitted": "no"},
+        {"Precedence": "normal"},
+        {"Return_Path": "<a@b.example>"},
+        {"Subject": "Re: the automatic reply"},
+    ],
+)
 def test_a_person_is_no_machine(mark: dict[str, str]) -> None:
     assert not read(mail(**mark)).automatic
 
