@@ -8,7 +8,6 @@ from domain.messages import Channel, Purpose, RecipientKind
 from store import consent, people, timeline
 from store.tables import Message
 
-
 _REASONS = {False: "unsubscribed from these e-mails", True: "wants these e-mails after all"}
 
 

@@ -26,7 +26,7 @@ _QUOTE_MARKS = re.compile(r"^[>\s]+")
 _BLANKS = re.compile(r"[^\S\n]+")
 _BLANK_RUNS = re.compile(r"\n\s*\n")
 _AWAY = re.compile(
-    r"(auto(matic)? ?repl(y|ied)|out of (the )?office|r[ée]ponse automatique|absen(ce|t) du bureau|message d'absence)\b",
+    r"(auto(matic)? ?repl(y|ied)|out of (the )?office|r[ée]ponse automatique|absen(ce|t) du bureau)\b",
     re.IGNORECASE,
 )
 """How the subject of an auto-responder without marks begins."""

@@ -60,9 +60,10 @@ class OurMailbox:
     """Delivers to `prevenant mail-in`, as Postfix' pipe does."""
 
     def __init__(self) -> None:
-        self.house_url, self.codes = "", list[int]()
+        self.house_url, self.codes, self.mails = "", list[int](), list[bytes]()
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        self.mails.append(envelope.content)
         mail = f"Return-Path: <{envelope.mail_from}>\r\nDelivered-To: {envelope.rcpt_tos[0]}\r\n".encode()
         done = subprocess.run(
             [sys.executable, "-m", "app", "mail-in"],
@@ -172,6 +173,8 @@ def test_a_real_bounce_suppresses_the_address_and_the_next_channel_speaks(home: 
     ((code, detail),) = home.receipts(number)
     assert code == "5.1.1"
     assert "no such user here" in detail
+    assert home.message(number).reason == f"it came back: 5.1.1 {detail.partition('5.1.1 ')[2]}"
+    assert b"text/rfc822-headers" in home.post.mailbox.mails[-1]  # our words do not travel again
     home.sender.step()
     assert (home.message(number).channel, home.message(number).state) == ("sms", MessageState.DELIVERED)
     later = home.tell(MessageStage.CALL_PROMISED)
