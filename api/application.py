@@ -8,7 +8,7 @@ from fastapi.staticfiles import StaticFiles
 
 from api import errors, guard
 from api.headers import BodyLimit, SecurityHeaders
-from api.pages import console, customer, push, sandbox, sign_in, status, technician, ticket, ticket_actions
+from api.pages import console, customer, push, sandbox, sign_in, status, technician, ticket, ticket_actions, unsubscribe
 from api.pages import devices as device_pages
 from api.pages import rules as rule_pages
 from api.pages import templates as template_pages
@@ -20,6 +20,7 @@ from api.routes import (
     firmwares,
     health,
     hooks,
+    mail_hook,
     messages,
     mutes,
     operations,
@@ -63,8 +64,9 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(router, dependencies=[Depends(guard.BEARER), Depends(guard.admitted)])
     app.include_router(health.router)
     app.include_router(hooks.router)
+    app.include_router(mail_hook.router)
     desk = (console, ticket, ticket_actions, device_pages, rule_pages, template_pages, sandbox, status, sign_in)
-    for pages in (*desk, push, customer, technician):
+    for pages in (*desk, push, customer, technician, unsubscribe):
         app.include_router(pages.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

@@ -33,8 +33,8 @@ def receive(
     """Take one message in; the same `provider_id` twice counts once. The person is named, or found by `address`;
     `intent` is given where a button said it.
 
-    A customer's words go to their ticket (`ticket_id`, or the one they are likely to mean). What a stranger or a
-    technician writes is kept and shown, and moves nothing.
+    A customer's words go to their ticket (`ticket_id`, or the one they are likely to mean). What a stranger, a
+    technician or a machine writes is kept and shown, and moves nothing.
     """
     who = person or (find_person(session, channel, address) if channel != "web" else None)
     intent = intent or understand(text, language=who.language if who else "en")
@@ -50,7 +50,7 @@ def receive(
     if inbound_id is None:
         return []
     told = {"inbound_id": inbound_id, "channel": channel, "sender_kind": kind}
-    if not isinstance(who, Customer):
+    if not isinstance(who, Customer) or intent is ReplyIntent.AUTOMATIC:
         events.publish(session, "inbound.received", at=now, **told)
         return []
     about, effects = service.on_reply(

@@ -73,6 +73,8 @@ class Services:
     """Who is dialled for a caller who wants to talk to a person; empty: they are promised a call instead."""
     renderer: Renderer = field(default_factory=Renderer)
     """Writes what is said on the telephone."""
+    mail_hook_key: bytes | None = field(default=None, repr=False)
+    """Signs what the mail system hands us."""
     partitions: int = 8
     sms_prices: SmsPrices | None = None
     """None: nobody said what a segment costs."""

@@ -226,6 +226,21 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
     return print_status(load_settings(), as_json=as_json)
 
 
+@cli.command("mail-in")
+def mail_in() -> int:
+    """Hand in a mail from standard input: for the mail system to pipe answers and bounces to."""
+    from app.mailing_in import EX_TEMPFAIL, hand_in
+
+    try:
+        code, trouble = hand_in(load_settings(), sys.stdin.buffer.read())
+    except PrevenantError as exc:
+        # A setting to be put right: until then the mail waits in the mail system's queue.
+        code, trouble = EX_TEMPFAIL, str(exc)
+    if trouble:
+        typer.echo(f"prevenant: {trouble}", err=True)
+    return code
+
+
 @cli.command()
 def migrate() -> int:
     """Bring the database to the current schema."""

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from domain.errors import ConfigError
 from domain.prices import parse_prices
+from domain.signatures import key_of
 from notify.channels.whatsapp_templates import parse_templates
 
 NO_ENV_FILE = "PREVENANT_NO_ENV_FILE"
@@ -64,6 +65,14 @@ class Settings(BaseSettings):
     push_subject: str = ""
     webhook_secret: str = ""
     letter_spool: str = ""
+    mail_reply_to: str = ""
+    """Mailbox for answers and bounces; default: that of `mail_from`."""
+    mail_hook_secret: str = ""
+    """`whsec_` and base64; set where the mail system hands us what comes back."""
+    dkim_selector: str = ""
+    dkim_domain: str = ""
+    """Default: the domain of `mail_from`."""
+    dkim_key_file: str = ""
     dispatcher_email: str = "dispatcher@localhost"
     dispatcher_name: str = "Dispatcher"
     log_level: str = "info"
@@ -96,6 +105,10 @@ class Settings(BaseSettings):
             )
         if self.webhook_secret and not _is_base64(self.webhook_secret.removeprefix("whsec_")):
             raise ConfigError("PREVENANT_WEBHOOK_SECRET is not base64; make one with: openssl rand -base64 24")
+        if self.mail_hook_secret:
+            key_of(self.mail_hook_secret, setting="PREVENANT_MAIL_HOOK_SECRET")
+        if bool(self.dkim_selector) != bool(self.dkim_key_file):
+            raise ConfigError("PREVENANT_DKIM_SELECTOR and PREVENANT_DKIM_KEY_FILE belong together; set both")
         if self.nats_url and not self.mqtt_url:
             raise ConfigError(
                 "PREVENANT_NATS_URL is set, so there is no embedded broker; set PREVENANT_MQTT_URL too, "

@@ -1,11 +1,12 @@
 """Signed links for people without a login: short enough for an SMS, single-purpose, and dead once their thing is over.
 
 A token is `<id in base 36>.<72 bits of HMAC-SHA256 over purpose and id>`. Expiry is not in the token: the page asks
-whether the ticket or visit still admits it.
+whether the ticket or visit still admits it. Tokens that travel in mail addresses (80 bits) are of small letters and
+digits alone, for some servers lose the case of an address.
 """
 
 import hmac
-from base64 import urlsafe_b64encode
+from base64 import b32encode, urlsafe_b64encode
 from enum import StrEnum
 from hashlib import sha256
 
@@ -21,6 +22,15 @@ class Purpose(StrEnum):
     """A ticket, for its customer."""
     VISIT = "v"
     """A visit, for its technician."""
+    UNSUBSCRIBE = "u"
+    """A message, for its recipient, who refuses messages of its kind on its channel."""
+    REPLY = "r"
+    """A message, for an answer to it by mail."""
+    BOUNCE = "b"
+    """A message, for word from the mail system of what became of it."""
+
+
+_IN_ADDRESSES = frozenset({Purpose.UNSUBSCRIBE, Purpose.REPLY, Purpose.BOUNCE})
 
 
 class LinkSigner:
@@ -43,7 +53,7 @@ class LinkSigner:
 
     def open(self, purpose: Purpose, token: str) -> int:
         """The id that a token opens. Raises Forbidden for any other token."""
-        head, _, mac = token.partition(".")
+        head, _, mac = (token.lower() if purpose in _IN_ADDRESSES else token).partition(".")
         try:
             number = int(head, 36)
         except ValueError as exc:
@@ -56,6 +66,8 @@ class LinkSigner:
 
     def _mac(self, purpose: Purpose, number: int) -> str:
         digest = hmac.new(self._key, f"{purpose}:{number}".encode(), sha256).digest()
+        if purpose in _IN_ADDRESSES:
+            return b32encode(digest[:10]).decode().lower()
         return urlsafe_b64encode(digest[:9]).decode()
 
 

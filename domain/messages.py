@@ -216,5 +216,7 @@ class ReplyIntent(StrEnum):
     START = "start"
     ACKNOWLEDGED = "acknowledged"
     """They know; nothing else is asked."""
+    AUTOMATIC = "automatic"
+    """A machine wrote it: kept, and moves nothing."""
     UNCLEAR = "unclear"
     """Goes to a person."""

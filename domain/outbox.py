@@ -15,6 +15,14 @@ Words = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class MailThread:
+    """The first e-mail that a person had about a ticket; what follows answers it."""
+
+    message_id: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
 class Brief:
     """The facts a message is decided on and written from, read afresh at its release."""
 
@@ -42,6 +50,10 @@ class Brief:
     muted: bool = False
     quiet: Quiet | None = None
     """Why nobody may act on the ticket now: a storm, an inhibition, a window or hours."""
+    unsubscribe: str = ""
+    """Signed link that refuses messages of this purpose by e-mail; empty for what is not refused by a click."""
+    thread: MailThread | None = None
+    """None before the first e-mail."""
     evidence_age_s: float = 0.0
     """How old the sample that fired was when it was received."""
     max_evidence_age_s: float = 3600.0
@@ -124,7 +136,7 @@ class Content:
     link: str = ""
     """Where a tap leads, for channels that keep it apart from the text."""
     sender: str = ""
-    """The maker, as the person knows it; heads a letter."""
+    """The maker, as the person knows it; heads a letter, and signs an e-mail."""
     language: str = "en"
     moment: str = ""
     """Which template it was written from."""
@@ -134,6 +146,10 @@ class Content:
     """When this person last wrote to us on this channel."""
     template: str = ""
     """Whose words these are: `sms/opening.fr.txt`, or `thermia.opening.sms v3`."""
+    unsubscribe: str = ""
+    """Link that refuses what an e-mail is for; empty for what is not refused by a click."""
+    in_reply_to: str = ""
+    """Message-ID of the mail that this one follows."""
 
 
 @dataclass(frozen=True, slots=True)

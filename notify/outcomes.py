@@ -14,7 +14,7 @@ FIRST_QUESTION_S = 1.0
 BACKOFF_S = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 3600.0)
 """Real seconds before the second, third … submission; after the last the message is given up."""
 
-_CHANNEL_REFUSED = frozenset({Refusal.BAD_ADDRESS, Refusal.OPTED_OUT, Refusal.NEEDS_TEMPLATE})
+_CHANNEL_REFUSED = frozenset({Refusal.BAD_ADDRESS, Refusal.OPTED_OUT, Refusal.NEEDS_TEMPLATE, Refusal.UNREACHABLE})
 """Not this way; another may do."""
 
 

@@ -10,7 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
+import mrml
+from jinja2 import FileSystemLoader, FunctionLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
 from domain.errors import SourceError
@@ -23,6 +24,7 @@ from notify.safe_text import safe_text
 from notify.segments import plain
 
 _BLANKS = re.compile(r"\s+")
+_LEAVE = {"en": "Stop these e-mails", "fr": "Ne plus recevoir ces e-mails"}
 LONGEST_TEXT = 1600
 """Characters that a text message may have at most, by Twilio."""
 
@@ -47,7 +49,8 @@ class Renderer:
         self.book = Phrasebook(folder, overrides)
         loader = FileSystemLoader(folder)
         self._text = SandboxedEnvironment(loader=loader, undefined=StrictUndefined, auto_reload=False)
-        self._html = SandboxedEnvironment(loader=loader, undefined=StrictUndefined, auto_reload=False, autoescape=True)
+        mjml = FunctionLoader(lambda name: _compiled(folder / name))
+        self._html = SandboxedEnvironment(loader=mjml, undefined=StrictUndefined, auto_reload=False, autoescape=True)
 
     def render(self, stage: MessageStage, brief: Brief, *, channel: Channel, now: datetime) -> Rendered:
         """Never raises for a template's sake."""
@@ -62,11 +65,11 @@ class Renderer:
                 if isinstance(words, SourceError):
                     raise words
                 content = self.compose(words, facts, channel=channel, language=language)
-                return Rendered(replace(content, **aside), tuple(failures))
+                return Rendered(_posted(replace(content, **aside), brief, channel), tuple(failures))
             except SourceError as exc:
                 failures.append(Failure(name, str(exc)))
         safe = safe_text(moment, facts, channel=channel, language=language)
-        return Rendered(replace(safe, **aside), tuple(failures))
+        return Rendered(_posted(replace(safe, **aside), brief, channel), tuple(failures))
 
     def compose(self, words: Words, facts: Mapping[str, Any], *, channel: Channel, language: str) -> Content:
         """What `words` say of `facts` on `channel`. Raises SourceError with file, line and part."""
@@ -98,10 +101,13 @@ class Renderer:
             "maker": facts["maker"],
             "link": facts["link"],
             "headline": _one_line(said["headline"]),
-            "preheader": paragraphs[0] if paragraphs else _one_line(said["headline"]),
+            # What a list of mails shows beside the subject: in a thread that is the first mail's, and no news.
+            "preheader": " ".join([_one_line(said["headline"]), *paragraphs[:1]]),
             "paragraphs": paragraphs,
             "button": _one_line(said["button"]),
             "footer": _one_line(footer.render(facts)),
+            "unsubscribe": facts["unsubscribe"],
+            "leave": _LEAVE[language],
         }
         for name in ("subject", "headline", "button"):
             if not said[name].strip():
@@ -109,7 +115,7 @@ class Renderer:
         return Content(
             text=_laid_out(self._text, "email/layout.txt", parts),
             subject=_one_line(said["subject"]),
-            html=_laid_out(self._html, "email/layout.html", parts),
+            html=_laid_out(self._html, "email/layout.mjml", parts),
         )
 
 
@@ -122,6 +128,28 @@ def _sheet(words: Words, facts: Mapping[str, Any]) -> Content:
 def _aside(facts: Mapping[str, Any], language: str) -> dict[str, Any]:
     """What channels need beside the text."""
     return {"link": facts["link"], "sender": facts["maker"], "language": language}
+
+
+def _posted(content: Content, brief: Brief, channel: Channel) -> Content:
+    """All mails of a ticket are one thread, for which mail clients want one subject with `Re:` as well as the header;
+    the news is in the first line beside it. Danger stands in the subject all the same.
+    """
+    if channel is not Channel.EMAIL:
+        return content
+    sent = replace(content, unsubscribe=brief.unsubscribe)
+    if brief.thread is None or content.moment == wording.SAFETY:
+        return sent
+    return replace(sent, in_reply_to=brief.thread.message_id, subject=f"Re: {brief.thread.subject}")
+
+
+def _compiled(layout: Path) -> str | None:
+    """MJML to HTML that any client shows, as a Jinja template; without web fonts, which come from elsewhere."""
+    if not layout.exists():
+        return None
+    try:
+        return mrml.to_html(layout.read_text(), render_options=mrml.RenderOptions(fonts={})).content
+    except OSError as exc:
+        raise TemplateError(f"{layout.name} is no MJML: {exc}") from exc
 
 
 def _laid_out(environment: SandboxedEnvironment, file: str, parts: Mapping[str, Any]) -> str:

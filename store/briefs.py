@@ -12,7 +12,8 @@ from domain.clock import parse_iso
 from domain.faults import Severity, Stage
 from domain.links import LinkSigner, Purpose
 from domain.messages import BAD_NEWS, REACHED, Channel, MessageStage, MessageState, RecipientKind
-from domain.outbox import Brief
+from domain.messages import Purpose as MessagePurpose
+from domain.outbox import Brief, MailThread
 from domain.people import Recipient
 from domain.quiet import Quiet
 from domain.tickets import OPEN_STATES, VisitState
@@ -79,6 +80,8 @@ class BriefWriter:
             opening_state=MessageState(opening.state) if opening else None,
             opening_channel=Channel(opening.channel) if opening and opening.channel else None,
             last_inbound=_last_inbound(session, message, recipient),
+            unsubscribe=self._unsubscribe(message),
+            thread=_thread(session, message),
             first_contact=not session.scalar(_reached_before(message)),
             in_contact=ticket.first_contact_at is not None,
             healthy_since=ticket.healthy_since or _moment(message.details.get("healthy_since")),
@@ -106,6 +109,27 @@ class BriefWriter:
         if message.recipient_kind == RecipientKind.TECHNICIAN and visit is not None:
             return self.signer.link(Purpose.VISIT, visit.id)
         return self.signer.page(f"tickets/{message.ticket_id}")
+
+    def _unsubscribe(self, message: Message) -> str:
+        """Danger is not refused by a click, and who works here does not subscribe."""
+        refusable = message.recipient_kind == RecipientKind.CUSTOMER and message.purpose != MessagePurpose.SAFETY
+        return self.signer.link(Purpose.UNSUBSCRIBE, message.id) if refusable else ""
+
+
+def _thread(session: Session, message: Message) -> MailThread | None:
+    """The first e-mail about its ticket that this person has."""
+    if message.ticket_id is None:
+        return None
+    query = select(Message.provider_id, Message.subject).where(
+        Message.ticket_id == message.ticket_id,
+        Message.recipient_kind == message.recipient_kind,
+        Message.recipient_id == message.recipient_id,
+        Message.channel == Channel.EMAIL,
+        Message.state.in_(tuple(REACHED)),
+        Message.id != message.id,
+    )
+    first = session.execute(query.order_by(Message.accepted_at, Message.id).limit(1)).first()
+    return MailThread(first.provider_id or "", first.subject or "") if first else None
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -15,6 +15,10 @@ GIVEN_UP = "given_up"
 """The kind of attempt that says: not on this channel."""
 
 
+FOR_GOOD = frozenset({Refusal.BAD_ADDRESS, Refusal.OPTED_OUT})
+"""Refusals that the consent ledger keeps, so that nothing is sent there again."""
+
+
 def take_acceptance(session: Session, message: Message, told: Receipt, *, at: datetime) -> None:
     """Once, whichever comes first: the provider's answer, a look-up, or a receipt."""
     message.provider_id = told.provider_id
@@ -38,27 +42,33 @@ def concerns(session: Session, message: Message, told: Receipt) -> bool:
 
 
 def refuse_channel(
-    session: Session, message: Message, *, refusal: Refusal, at: datetime, provider_id: str = ""
+    session: Session, message: Message, *, refusal: Refusal, at: datetime, provider_id: str = "", detail: str = ""
 ) -> None:
-    """Not on this channel. If the address will never do, the ledger knows it from now on, as a wish where the carrier
-    knew of a STOP."""
+    """Not on this channel. Where the address will never do, the ledger knows it from now on; a STOP that the carrier
+    knew of stands there as a wish.
+    """
     attempt(session, message, GIVEN_UP, outcome=refusal, detail=provider_id, at=at)
     message.refused_channels = [*message.refused_channels, message.channel]
-    if message.channel is None or refusal is Refusal.NEEDS_TEMPLATE:
+    if message.channel is None or refusal not in FOR_GOOD:
         return
-    stop = refusal is Refusal.OPTED_OUT
     consent.record(
         session,
         RecipientKind(message.recipient_kind),
         message.recipient_id,
         channels=[Channel(message.channel)],
         granted=False,
-        source=consent.Source.CARRIER if stop else consent.Source.DEAD_NUMBER,
+        source=_source(refusal, Channel(message.channel)),
         actor=f"provider:{message.provider}",
-        evidence=f"message {message.id}: {refusal}",
+        evidence=f"message {message.id}: {detail or refusal}",
         address=message.address,
         now=at,
     )
+
+
+def _source(refusal: Refusal, channel: Channel) -> consent.Source:
+    if refusal is Refusal.OPTED_OUT:
+        return consent.Source.CARRIER
+    return consent.Source.BOUNCE if channel is Channel.EMAIL else consent.Source.DEAD_NUMBER
 
 
 def on_to_the_next_channel(message: Message) -> None:

@@ -31,6 +31,8 @@ def receipt(session: Session, told: Receipt, *, now: datetime, message_id: int |
     if told.state is not MessageState.ACCEPTED:
         deliveries.settle(session, message, told.state, reason=told.detail or None, at=now)
     if told.refusal and message.channel and told.state not in REACHED:
-        deliveries.refuse_channel(session, message, refusal=told.refusal, provider_id=told.provider_id, at=now)
+        deliveries.refuse_channel(
+            session, message, refusal=told.refusal, provider_id=told.provider_id, detail=told.detail, at=now
+        )
         deliveries.on_to_the_next_channel(message)
     return True

@@ -144,12 +144,15 @@ class Scribe:
     def _channel_refused(self, message: Message, step: ChannelRefused) -> None:
         self._attempt(message, "submit", outcome=step.refusal, detail=step.reason)
         self._tell(message, "channel_refused", reason=step.reason, refusal=step.refusal)
-        deliveries.refuse_channel(self.session, message, refusal=step.refusal, at=self.now)
+        self._refuse_channel(message, step)
         deliveries.on_to_the_next_channel(message)
+
+    def _refuse_channel(self, message: Message, step: ChannelRefused | Ended) -> None:
+        deliveries.refuse_channel(self.session, message, refusal=step.refusal, detail=step.reason, at=self.now)
 
     def _ended(self, message: Message, step: Ended) -> None:
         if message.state == MessageState.SUBMITTING:
             self._attempt(message, "submit", outcome=step.refusal, detail=step.reason)
-        if step.refusal is Refusal.OPTED_OUT and message.state == MessageState.SUBMITTING:
-            deliveries.refuse_channel(self.session, message, refusal=step.refusal, at=self.now)
+        if step.refusal in deliveries.FOR_GOOD and message.state == MessageState.SUBMITTING:
+            self._refuse_channel(message, step)
         deliveries.settle(self.session, message, step.state, reason=step.reason, refusal=step.refusal, at=self.now)

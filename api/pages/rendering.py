@@ -60,7 +60,7 @@ def page(request: Request, template: str, *, part: str = "", status: int = 200, 
 def error_page(request: Request, problem: Problem) -> Response:
     """The problem for a person: what it means, and the way back."""
     # Customers and technicians come by a link from us; their page is no way into the desk.
-    outside = request.url.path.startswith(("/c/", "/v/"))
+    outside = request.url.path.startswith(("/c/", "/v/", "/u/"))
     french = outside and request.headers.get("accept-language", "").lower().startswith("fr")
     title, words = _said_of(problem, french=french)
     answer: Response = page(

@@ -9,9 +9,11 @@ from api.application import create_app
 from api.services import Services
 from app import pipeline, status
 from app.house import House, Part
+from app.mailing_in import SECRET
 from app.settings import admin_token
 from domain.errors import ConfigError
 from domain.prices import parse_prices
+from domain.signatures import key_of
 
 log_ = structlog.get_logger()
 
@@ -35,6 +37,7 @@ def build(house: House) -> Part:
         twilio_auth_token=settings.twilio_auth_token or None,
         human_phone=settings.human_phone,
         push_key=_push_key(house),
+        mail_hook_key=key_of(settings.mail_hook_secret, setting=SECRET) if settings.mail_hook_secret else None,
         partitions=settings.partitions,
         sms_prices=parse_prices(settings.sms_price),
     )

@@ -31,9 +31,7 @@ def channels(house: House) -> Mapping[Channel, ChannelAdapter]:
     settings, box = house.settings, SqlSandbox(house.database, house.clock)
     email: ChannelAdapter = SandboxChannel(Channel.EMAIL, box)
     if settings.smtp_url:
-        from notify.channels.email_smtp import SmtpEmail, parse_smtp_url
-
-        email = SmtpEmail(parse_smtp_url(settings.smtp_url), house.clock, mail_from=settings.mail_from)
+        email = _smtp(house)
     sandboxes = {channel: SandboxChannel(channel, box) for channel in Channel}
     return {**sandboxes, Channel.EMAIL: email, **_by_twilio(house), **_further(house)}
 
@@ -86,3 +84,19 @@ def _further(house: House) -> Mapping[Channel, ChannelAdapter]:
 
         found[Channel.LETTER] = SpooledLetter(Path(settings.letter_spool), house.clock)
     return found
+
+
+def _smtp(house: House) -> ChannelAdapter:
+    from notify.channels.email_dkim import signer_of
+    from notify.channels.email_message import Letterhead
+    from notify.channels.email_smtp import SmtpEmail, parse_smtp_url
+
+    settings = house.settings
+    # Only where what comes back is handed to us does a mail have addresses of its own for it.
+    returns = house.signer() if settings.mail_hook_secret else None
+    letterhead = Letterhead(settings.mail_from, settings.mail_reply_to, returns)
+    dkim = None
+    if settings.dkim_key_file:
+        domain = settings.dkim_domain or letterhead.domain
+        dkim = signer_of(selector=settings.dkim_selector, domain=domain, key_file=settings.dkim_key_file)
+    return SmtpEmail(parse_smtp_url(settings.smtp_url), house.clock, letterhead=letterhead, dkim=dkim)

@@ -1,28 +1,29 @@
-"""E-mail by SMTP: text and HTML, one connection a message, one submission an attempt.
+"""E-mail by SMTP: one connection a message, one submission an attempt. `email_message` writes what is sent.
 
 A relay that answers 2xx after the last dot has taken responsibility. When the connection is lost there, it may have
 (RFC 1047), and SMTP has no way to ask; the Message-ID, one for all attempts of a message, lets a mailbox see that.
 """
 
+import re
 import smtplib
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from email.errors import HeaderParseError
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
 from urllib.parse import unquote, urlsplit
 
 from domain.clock import Clock
 from domain.errors import ConfigError, DeliveryError
 from domain.messages import Channel, MessageState, Refusal, Retry
 from domain.outbox import Content, Pending, Receipt
+from notify.bounces import is_dead
+from notify.channels.email_dkim import DkimSigner
+from notify.channels.email_message import WIRE, Letterhead, compose
 
 TIMEOUT_S = 15.0
 OUR_ACCOUNT_RETRY_S = 300.0
+_ENHANCED = re.compile(r"5\d\d[ -](5\.\d{1,3}\.\d{1,3})\b")
+"""RFC 2034: the status that follows the reply code."""
 _DEFAULT_PORT = {"smtp": 25, "smtps": 465}
 
 
@@ -74,44 +75,29 @@ class SmtpEmail:
         server: SmtpServer,
         clock: Clock,
         *,
-        mail_from: str,
-        reply_to: str = "",
+        letterhead: Letterhead,
+        dkim: DkimSigner | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        """`mail_from`: `Thermia <care@thermia.example>`. Raises ConfigError if it holds no address."""
-        self._address = parseaddr(mail_from)[1]
-        if "@" not in self._address:
-            raise ConfigError(
-                "PREVENANT_MAIL_FROM holds no e-mail address; write for example Thermia <care@thermia.example>"
-            )
-        self.sender = self._address
         self._server, self._clock, self._timeout_s = server, clock, timeout_s
-        self._mail_from, self._reply_to = mail_from, reply_to or mail_from
+        self._letterhead, self._dkim = letterhead, dkim
+        self.sender = letterhead.address
 
     def send(self, address: str, content: Content, *, reference: str) -> Receipt:
-        mail = self._compose(address, content, reference=reference)
+        mail = compose(self._letterhead, address, content, reference=reference, now=self._clock.now())
+        wire = mail.as_bytes(policy=WIRE)
+        if self._dkim:
+            wire = self._dkim.sign(wire)
         with self._session() as smtp:
-            _step(smtp.mail(self._address), sender=True)
+            # A report need not carry the mail through other houses once more (RFC 3461).
+            brief = ["RET=HDRS"] if smtp.has_extn("dsn") else []
+            _step(smtp.mail(self._letterhead.envelope_sender(reference), brief), sender=True)
             _step(smtp.rcpt(address))
-            _hand_over(smtp, mail.as_bytes(policy=SMTP))
+            _hand_over(smtp, wire)
         return Receipt(str(mail["Message-ID"]), MessageState.ACCEPTED)
 
     def look_up(self, pending: Pending) -> Receipt | None:  # noqa: ARG002
         return None
-
-    def _compose(self, address: str, content: Content, *, reference: str) -> EmailMessage:
-        mail = EmailMessage()
-        mail["Subject"] = content.subject
-        mail["From"] = self._mail_from
-        mail["To"] = _recipient(address)
-        mail["Reply-To"] = self._reply_to
-        mail["Date"] = format_datetime(self._clock.now())
-        mail["Message-ID"] = f"<prevenant.{reference}@{self._address.rpartition('@')[2]}>"
-        mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(content.text)
-        if content.html:
-            mail.add_alternative(content.html, subtype="html")
-        return mail
 
     @contextmanager
     def _session(self) -> Iterator[smtplib.SMTP]:
@@ -149,16 +135,6 @@ class SmtpEmail:
             smtp.login(self._server.user, self._server.password)
 
 
-def _recipient(address: str) -> Address:
-    try:
-        if not address.isascii() or not address:
-            # Beyond ASCII it needs SMTPUTF8, which few relays speak.
-            raise ValueError(address)
-        return Address(addr_spec=address)
-    except (ValueError, HeaderParseError) as exc:
-        raise DeliveryError(Refusal.BAD_ADDRESS, retry=Retry.NEVER, detail="this is not an e-mail address") from exc
-
-
 def _step(answer: tuple[int, bytes], *, sender: bool = False) -> None:
     """Raises DeliveryError unless the relay agrees to this sender, or to this recipient."""
     code, text = answer
@@ -167,8 +143,14 @@ def _step(answer: tuple[int, bytes], *, sender: bool = False) -> None:
     detail = f"{code} {text.decode(errors='replace')}"
     if 400 <= code < 500:
         raise DeliveryError(Refusal.RATE_LIMITED, retry=Retry.SAFE, detail=detail, code=str(code))
-    refusal = Refusal.MISCONFIGURED if sender else Refusal.BAD_ADDRESS
+    refusal = Refusal.MISCONFIGURED if sender else _refusal_of(detail)
     raise DeliveryError(refusal, retry=Retry.NEVER, detail=detail, code=str(code))
+
+
+def _refusal_of(answer: str) -> Refusal:
+    """Of a recipient. A full mailbox, or a relay that dislikes the mail, says by its status that this one is alive."""
+    status = _ENHANCED.match(answer)
+    return Refusal.BAD_ADDRESS if status is None or is_dead(status[1], answer) else Refusal.UNREACHABLE
 
 
 def _hand_over(smtp: smtplib.SMTP, mail: bytes) -> None:

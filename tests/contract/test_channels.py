@@ -15,6 +15,7 @@ from domain.errors import DeliveryError
 from domain.messages import REACHED, Channel, Refusal, Retry
 from domain.outbox import Content, Pending
 from notify.channels.base import ChannelAdapter
+from notify.channels.email_message import Letterhead
 from notify.channels.email_smtp import SmtpEmail, parse_smtp_url
 from notify.channels.reference import reference
 from notify.channels.sandbox import SandboxChannel
@@ -156,9 +157,8 @@ def by_twilio(request):
 
 @pytest.fixture
 def smtp_rig(relay):
-    adapter = SmtpEmail(
-        parse_smtp_url(relay.url), FakeClock(NOW), mail_from="Thermia <care@thermia.example>", timeout_s=2
-    )
+    letterhead = Letterhead("Thermia <care@thermia.example>")
+    adapter = SmtpEmail(parse_smtp_url(relay.url), FakeClock(NOW), letterhead=letterhead, timeout_s=2)
     return Rig(adapter, "alice@example.net", lambda: len(relay.mails), relay.answers)
 
 
@@ -322,7 +322,7 @@ def test_nobody_listening_means_never_submitted():
     nowhere = account(f"http://127.0.0.1:{_free_port()}")
     sms, voice = TwilioSms(nowhere, timeout_s=0.5), TwilioVoice(nowhere, timeout_s=0.5)
     server = parse_smtp_url(f"smtp://127.0.0.1:{_free_port()}")
-    email = SmtpEmail(server, FakeClock(NOW), mail_from="care@thermia.example")
+    email = SmtpEmail(server, FakeClock(NOW), letterhead=Letterhead("care@thermia.example"))
     for adapter in (sms, voice, email):
         with pytest.raises(DeliveryError) as caught:
             adapter.send("alice@example.net", CONTENT, reference="1-a")
@@ -339,6 +339,9 @@ def test_nobody_listening_means_never_submitted():
         ("MAIL", "550 who are you", Refusal.MISCONFIGURED, Retry.NEVER),
         ("MAIL", "451 later", Refusal.RATE_LIMITED, Retry.SAFE),
         ("RCPT", "550 5.1.1 no such user", Refusal.BAD_ADDRESS, Retry.NEVER),
+        ("RCPT", "553 sorry, no mailbox of that name", Refusal.BAD_ADDRESS, Retry.NEVER),
+        ("RCPT", "550 5.7.1 we do not like you", Refusal.UNREACHABLE, Retry.NEVER),
+        ("RCPT", "552 5.2.2 mailbox full", Refusal.UNREACHABLE, Retry.NEVER),
         ("RCPT", "450 greylisted", Refusal.RATE_LIMITED, Retry.SAFE),
         ("DATA", "554 looks like spam", Refusal.REJECTED, Retry.NEVER),
         ("DATA", "452 disk full", Refusal.RATE_LIMITED, Retry.SAFE),

@@ -93,7 +93,14 @@ playbook: restart-then-ask
 class House:
     """One running API with everything behind it in reach."""
 
-    def __init__(self, folder: Path, *, public_url: str = PUBLIC_URL, twilio_auth_token: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        public_url: str = PUBLIC_URL,
+        twilio_auth_token: str | None = None,
+        mail_hook_key: bytes | None = None,
+    ) -> None:
         self.path = folder / "api.db"
         self.database = Database(f"sqlite:///{self.path}", busy_timeout_s=0.3)
         Base.metadata.create_all(self.database.engine)
@@ -120,6 +127,7 @@ class House:
             ),
             status=self._status,
             twilio_auth_token=twilio_auth_token,
+            mail_hook_key=mail_hook_key,
         )
         self.app = create_app(self.services)
         self._clients = ExitStack()
@@ -129,12 +137,14 @@ class House:
         # Entered, a client keeps one event loop for all its requests.
         return self._clients.enter_context(TestClient(self.app, headers=headers, follow_redirects=False))
 
-    def copy(self, folder: Path, *, twilio_auth_token: str | None = None) -> "House":
+    def copy(
+        self, folder: Path, *, twilio_auth_token: str | None = None, mail_hook_key: bytes | None = None
+    ) -> "House":
         """Another house where everything has happened that happened here."""
         folder = Path(mkdtemp(dir=folder))
         with sqlite3.connect(self.path) as connection:
             connection.execute("VACUUM INTO ?", [str(folder / "api.db")])
-        other = House(folder, twilio_auth_token=twilio_auth_token)
+        other = House(folder, twilio_auth_token=twilio_auth_token, mail_hook_key=mail_hook_key)
         other.clock.advance(seconds=(self.clock.now() - START).total_seconds())
         for partition in range(self.services.partitions):
             for batch in self.log.read(partition, after=0, max_entries=1_000_000, wait_s=0):

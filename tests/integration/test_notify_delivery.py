@@ -9,16 +9,25 @@ from contextlib import contextmanager
 from email import message_from_bytes, policy
 from pathlib import Path
 
+import dkim
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as Mailbox
 
+from app.house import House as Wired
+from app.parts.notify import channels
+from app.settings import Settings
+from domain.links import Purpose
 from domain.messages import Channel, MessageStage, MessageState
+from domain.outbox import Content
+from notify.channels.email_message import Letterhead
 from notify.channels.email_smtp import SmtpEmail, parse_smtp_url
 from notify.channels.sandbox import SandboxChannel
+from notify.return_address import opened
 from notify.sender import Sender
 from store.sandbox import SqlSandbox
 from store.tables import Customer
+from tests.fakes.dkim_key import PRIVATE_KEY, dns_record
 from tests.fakes.outbox_rows import House
 from tests.fakes.postgres import postgres
 from tests.fakes.servers import served
@@ -76,6 +85,15 @@ def test_killed_while_twilio_answers_the_customer_gets_one_text(house, taken):
     assert len(twilio.requests) == 1
 
 
+class Raw:
+    def __init__(self):
+        self.envelopes = []
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802 - aiosmtpd's name
+        self.envelopes.append(envelope)
+        return "250 OK"
+
+
 class Inbox(Mailbox):
     def __init__(self):
         super().__init__()
@@ -96,7 +114,7 @@ def test_an_opening_by_email_arrives_with_both_forms_and_the_signed_link(house):
     controller.start()
     try:
         server = parse_smtp_url(f"smtp://127.0.0.1:{controller.port}")
-        email = SmtpEmail(server, house.clock, mail_from="Thermia <care@thermia.example>")
+        email = SmtpEmail(server, house.clock, letterhead=Letterhead("Thermia <care@thermia.example>"))
         Sender(house.outbox(), {Channel.EMAIL: email}, house.clock).step()
     finally:
         controller.stop()
@@ -106,6 +124,36 @@ def test_an_opening_by_email_arrives_with_both_forms_and_the_signed_link(house):
     assert all("https://prv.nt/c/1." in mail.get_body((form,)).get_content() for form in ("plain", "html"))
     assert house.message().state == MessageState.ACCEPTED
     assert house.message().provider_id == mail["Message-ID"]
+
+
+def test_mail_settings_are_joined_to_a_channel_that_signs_and_knows_its_way_back(house, tmp_path):
+    (tmp_path / "dkim.pem").write_bytes(PRIVATE_KEY)
+    inbox = Raw()
+    controller = Controller(inbox, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    settings = Settings(
+        _env_file=None,
+        data_dir=tmp_path,
+        smtp_url=f"smtp://127.0.0.1:{controller.port}",
+        mail_from="care@thermia.example",
+        mail_reply_to="answers@thermia.example",
+        mail_hook_secret="whsec_a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=",
+        dkim_selector="2026",
+        dkim_key_file=str(tmp_path / "dkim.pem"),
+    )
+    built = Wired(settings, house.database, house.clock, "notify@test:1")
+    try:
+        email = channels(built)[Channel.EMAIL]
+        email.send("alice@example.net", Content("Bonjour", "Salut", sender="Thermia"), reference="42-a")
+    finally:
+        controller.stop()
+    (envelope,) = inbox.envelopes
+    mail = message_from_bytes(envelope.content, policy=policy.default)
+    assert dkim.verify(envelope.content, dnsfunc=dns_record)
+    assert mail["From"] == "Thermia <care@thermia.example>"
+    assert opened(built.signer(), str(mail["Reply-To"])) == (Purpose.REPLY, 42)
+    assert opened(built.signer(), envelope.mail_from) == (Purpose.BOUNCE, 42)
+    assert envelope.mail_from.startswith("answers+b.")
 
 
 def test_a_database_locked_by_another_is_waited_for_and_said_once(house):

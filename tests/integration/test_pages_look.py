@@ -95,6 +95,7 @@ PAGES = {
     "customer-english": "customer:3",
     "customer-over": "customer:1",
     "technician": "visit:1",
+    "unsubscribe": "unsubscribe:4",
     "not-found": "/nothing/here",
 }
 
@@ -124,6 +125,8 @@ def _path(stage: Stage, wanted: str) -> str:
     kind, _, number = wanted.partition(":")
     if kind == "customer":
         return stage.customer(int(number))
+    if kind == "unsubscribe":
+        return f"/u/{stage.house.signer.token(Purpose.UNSUBSCRIBE, int(number))}"
     return stage.visit(int(number)) if kind == "visit" else wanted
 
 

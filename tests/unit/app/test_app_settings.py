@@ -1,10 +1,13 @@
 """Settings, the admin token, and the one clock of an installation."""
 
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
 
+from app.cli import mail_in
 from app.installation import prepare, settle_clock
+from app.mailing_in import EX_TEMPFAIL
 from app.serve import check_port
 from app.settings import Settings, admin_token, load_settings
 from domain.clock import SimulatedClock, parse_clock
@@ -57,6 +60,28 @@ def test_every_process_settles_on_the_same_clock(database: Database) -> None:
 def test_a_clock_that_cannot_be_read_says_how_to_write_one(spec: str) -> None:
     with pytest.raises(ConfigError, match="2026-03-02T09:00:00Z\\*60"):
         parse_clock(spec)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PREVENANT_DKIM_SELECTOR", "2026", "PREVENANT_DKIM_KEY_FILE belong together"),
+        ("PREVENANT_DKIM_KEY_FILE", "key.pem", "PREVENANT_DKIM_SELECTOR and"),
+        ("PREVENANT_MAIL_HOOK_SECRET", "hunter2", "PREVENANT_MAIL_HOOK_SECRET is no secret; make one with"),
+    ],
+)
+def test_mail_settings_that_cannot_work_are_said_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_wrong_setting_leaves_the_mail_in_the_mail_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(b"From: a@b.example")))
+    assert mail_in() == EX_TEMPFAIL
 
 
 def test_a_taken_port_is_one_line_that_names_the_setting() -> None:

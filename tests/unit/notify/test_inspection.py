@@ -102,9 +102,10 @@ def test_a_moment_without_words_in_a_language_is_a_mistake(folder):
 
 
 def test_a_layout_that_fails_is_told_once_for_each_moment(folder):
-    (folder / "email" / "layout.html").write_text("{{ nothing }}")
-    found = inspect_shipped(folder).mistakes
-    assert {mistake.file for mistake in found} == {"email/layout.html"}
+    for text in ("<mjml><mj-body><mj-raw>{{ nothing }}</mj-raw></mj-body></mjml>", "{{ nothing }}", "<mjml><mj-body>"):
+        (folder / "email" / "layout.mjml").write_text(text)
+        found = inspect_shipped(folder).mistakes
+        assert {mistake.file for mistake in found} == {"email/layout.mjml"}, text
 
 
 def override(text, *, channel=Channel.SMS, moment="opening", part="text"):
