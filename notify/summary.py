@@ -17,7 +17,7 @@ def brief_of(pending: Pending, told: Collection[int]) -> Brief:
         return pending.brief
     first = parts[0].brief
     details = {**pending.brief.details, "count": len(parts), "items": [_item(part) for part in parts]}
-    return replace(pending.brief, sender=first.sender, noun=first.noun, details=details)
+    return replace(pending.brief, sender=first.sender, maker=first.maker, noun=first.noun, details=details)
 
 
 def _item(part: Pending) -> Mapping[str, Any]:

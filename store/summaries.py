@@ -26,7 +26,7 @@ def fold(
     reason: str,
     now: datetime,
 ) -> None:
-    """Let `message` stand in the person's open summary instead; without one, in a new one for `until`. The person is held."""
+    """Let `message` stand in the person's open summary instead; without one, in a new one for `until`."""
     summary = _open(session, message, now=now)
     if summary is None:
         zone = ZoneInfo(pending.brief.recipient.timezone)
