@@ -375,7 +375,7 @@ def test_without_a_zone_of_their_own_or_of_the_device_the_number_narrows(street)
     street.tell(1)
     street.send()
     assert street.message().state == MessageState.HELD
-    street.later(hours=2)  # 12 in Sydney, 9 in Perth
+    street.later(hours=3)  # 13 in Sydney, 10 in Perth, half past 8 on the Cocos Islands
     assert street.message().state == MessageState.ACCEPTED
 
 
