@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 from base64 import b64decode
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from domain.errors import ConfigError
+from domain.messages import Channel
+from domain.people import DAILY_CAPS
 from domain.prices import parse_prices
 from domain.signatures import key_of
 from notify.channels.whatsapp_templates import parse_templates
@@ -75,6 +78,10 @@ class Settings(BaseSettings):
     dkim_key_file: str = ""
     dispatcher_email: str = "dispatcher@localhost"
     dispatcher_name: str = "Dispatcher"
+    daily_cap_sms: int = Field(DAILY_CAPS[Channel.SMS], ge=0)
+    daily_cap_email: int = Field(DAILY_CAPS[Channel.EMAIL], ge=0)
+    daily_cap_voice: int = Field(DAILY_CAPS[Channel.VOICE], ge=0)
+    """How much news one person gets a day; a maker may have its own."""
     log_level: str = "info"
     nats_sync_always: bool = False
     """The embedded log also survives a power cut, at the price of one disk write for each message."""
@@ -122,6 +129,17 @@ class Settings(BaseSettings):
                     "PREVENANT_DATABASE_URL is not a database address; write for example "
                     "postgresql+psycopg://user:pass@host/prevenant"
                 ) from exc
+
+    @property
+    def daily_caps(self) -> Mapping[Channel, int]:
+        """How much news one person gets a day, by channel; WhatsApp is a text message too."""
+        own = {
+            Channel.SMS: self.daily_cap_sms,
+            Channel.WHATSAPP: self.daily_cap_sms,
+            Channel.EMAIL: self.daily_cap_email,
+            Channel.VOICE: self.daily_cap_voice,
+        }
+        return {**DAILY_CAPS, **own}
 
     @property
     def embedded(self) -> bool:

@@ -62,6 +62,15 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Folded:
+    """It stands in a summary instead of going out itself, due at `until` or earlier."""
+
+    until: datetime
+    refusal: Refusal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Postponed:
     """To be looked at again in `after_s` real seconds. A `refusal` says that a submission was turned down just now."""
 
@@ -91,6 +100,10 @@ class Submitting:
     segments: int = 1
     failures: tuple[Failure, ...] = ()
     """Better words that could not be used."""
+    overrides: tuple[Refusal, ...] = ()
+    """What it passed over because it is about danger."""
+    parts: tuple[int, ...] = ()
+    """Of a summary: the messages that it really sums up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,4 +155,16 @@ class Ended:
     reason: str
 
 
-Step = Held | Postponed | GivenBack | Submitting | Accepted | Unknown | NotTaken | InDoubt | ChannelRefused | Ended
+Step = (
+    Held
+    | Folded
+    | Postponed
+    | GivenBack
+    | Submitting
+    | Accepted
+    | Unknown
+    | NotTaken
+    | InDoubt
+    | ChannelRefused
+    | Ended
+)

@@ -9,6 +9,7 @@ import hmac
 from base64 import b32encode, urlsafe_b64encode
 from enum import StrEnum
 from hashlib import sha256
+from urllib.parse import quote
 
 from domain.errors import Forbidden
 
@@ -28,6 +29,8 @@ class Purpose(StrEnum):
     """A message, for an answer to it by mail."""
     BOUNCE = "b"
     """A message, for word from the mail system of what became of it."""
+    PERSON = "p"
+    """A person's own page. It opens as long as there is that person."""
 
 
 _IN_ADDRESSES = frozenset({Purpose.UNSUBSCRIBE, Purpose.REPLY, Purpose.BOUNCE})
@@ -42,6 +45,21 @@ class LinkSigner:
     def link(self, purpose: Purpose, number: int) -> str:
         """The whole link."""
         return f"{self._public_url}/{purpose}/{self.token(purpose, number)}"
+
+    def link_to(self, purpose: Purpose, name: str) -> str:
+        """The whole link to a thing whose id is not a number."""
+        return f"{self._public_url}/{purpose}/{self.name_token(purpose, name)}"
+
+    def name_token(self, purpose: Purpose, name: str) -> str:
+        """Its last part."""
+        return f"{quote(name, safe='')}.{self._mac(purpose, name)}"
+
+    def open_name(self, purpose: Purpose, token: str) -> str:
+        """The id that such a token, as the server has unquoted it, opens. Raises Forbidden for any other token."""
+        name, _, mac = token.rpartition(".")
+        if not hmac.compare_digest(mac.encode(errors="replace"), self._mac(purpose, name).encode()):
+            raise Forbidden("this link is not one of ours")
+        return name
 
     def page(self, path: str) -> str:
         """An unsigned address, for people who log in."""
@@ -64,8 +82,8 @@ class LinkSigner:
             raise Forbidden("this link is not one of ours")
         return number
 
-    def _mac(self, purpose: Purpose, number: int) -> str:
-        digest = hmac.new(self._key, f"{purpose}:{number}".encode(), sha256).digest()
+    def _mac(self, purpose: Purpose, key: int | str) -> str:
+        digest = hmac.new(self._key, f"{purpose}:{key}".encode(errors="replace"), sha256).digest()
         if purpose in _IN_ADDRESSES:
             return b32encode(digest[:10]).decode().lower()
         return urlsafe_b64encode(digest[:9]).decode()

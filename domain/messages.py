@@ -117,6 +117,21 @@ OPENINGS = frozenset({MessageStage.OPENING, MessageStage.OPENING_AFTER_REMOTE_TR
 BAD_NEWS = OPENINGS | {MessageStage.UNSTABLE, MessageStage.RELAPSED}
 """The stages that tell a person of a fault, at first or again."""
 
+GOOD_NEWS = frozenset({MessageStage.RESOLVED, MessageStage.FALSE_ALARM})
+"""The stages that tell a person that it is over."""
+
+ANSWERS = frozenset(
+    {
+        MessageStage.CALL_PROMISED,
+        MessageStage.OPTED_OUT,
+        MessageStage.OPTED_IN,
+        MessageStage.ACKNOWLEDGED,
+        MessageStage.AWAY,
+        MessageStage.WRONG_PERSON,
+    }
+)
+"""Answers to somebody who has just written to us."""
+
 _APPOINTMENTS = frozenset(
     {
         MessageStage.VISIT_CONFIRMED,

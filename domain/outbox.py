@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from domain.faults import Severity, Stage
 from domain.messages import Channel, MessageStage, MessageState, Purpose, Refusal, purpose_of
-from domain.people import Recipient
+from domain.people import DAILY_CAPS, Recipient
 from domain.quiet import Quiet
 
 Words = Mapping[str, str]
@@ -82,6 +82,17 @@ class Brief:
     """Id of the product's maker, whose own wording counts first."""
     customer_name: str = ""
     customer_phone: str | None = None
+    role: str = "owner"
+    """What the recipient is to the device."""
+    disowned: bool = False
+    """Whether the recipient has said that the device is not theirs."""
+    said_today: Mapping[Channel, int] = field(default_factory=dict)
+    """How many messages that count against the cap went to this person on their today, by channel."""
+    caps: Mapping[Channel, int] = field(default_factory=lambda: DAILY_CAPS)
+    summarised: frozenset[date] = frozenset()
+    """Days of the person's calendar whose summary has gone."""
+    parts: tuple["Pending", ...] = ()
+    """Of a summary: the messages that stand in it instead of going out themselves."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """What the announcement itself carried."""
 

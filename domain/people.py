@@ -2,43 +2,37 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
+from domain.hours import QuietHours
 from domain.messages import Channel, Purpose, RecipientKind
 
 DISPATCHER_ID = "dispatcher"
 """Whom messages to the desk are for."""
 
 
-@dataclass(frozen=True, slots=True)
-class QuietHours:
-    """Wall-clock hours in the person's zone in which nobody is written to; may span midnight."""
+DAILY_CAPS: Mapping[Channel, int] = {
+    Channel.SMS: 3,
+    Channel.WHATSAPP: 3,
+    Channel.VOICE: 2,
+    Channel.EMAIL: 6,
+    Channel.PUSH: 6,
+    Channel.WEBHOOK: 20,
+    Channel.LETTER: 1,
+}
+"""How much news one person gets a day on each channel; what is more becomes one summary."""
 
-    start: time = time(21)
-    end: time = time(8)
-
-    def holds(self, moment: datetime, zone: ZoneInfo) -> bool:
-        """Whether `moment` falls in quiet hours."""
-        local = moment.astimezone(zone).time().replace(tzinfo=None)
-        if self.start <= self.end:
-            return self.start <= local < self.end
-        return local >= self.start or local < self.end
-
-    def release(self, moment: datetime, zone: ZoneInfo) -> datetime:
-        """The first moment at or after `moment` outside quiet hours, in UTC."""
-        if not self.holds(moment, zone):
-            return moment
-        local = moment.astimezone(zone)
-        day = local.date()
-        if self.start > self.end and local.time().replace(tzinfo=None) >= self.start:
-            day += timedelta(days=1)
-        # A wall time that daylight saving skips is read with the offset from before the gap: just after it.
-        released = datetime.combine(day, self.end, tzinfo=zone).astimezone(UTC)
-        if released <= moment:
-            # The clocks went back: this is the second pass through that hour.
-            released = datetime.combine(day, self.end, tzinfo=zone).replace(fold=1).astimezone(UTC)
-        return released
+EVERYTHING = frozenset({Purpose.SAFETY, Purpose.SERVICE, Purpose.APPOINTMENT})
+OWNER = "owner"
+TELLS: Mapping[str, frozenset[Purpose]] = {
+    OWNER: EVERYTHING,
+    "tenant": EVERYTHING,
+    "caretaker": EVERYTHING,
+    "neighbour": frozenset({Purpose.SAFETY}),
+}
+"""What a contact of a device is told of, by role; the manifest may say otherwise for one."""
+TELLS_OTHERS = frozenset({Purpose.SAFETY, Purpose.APPOINTMENT})
+"""What a contact in any other role is told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +55,12 @@ class Recipient:
     channels: Sequence[Channel] = (Channel.SMS, Channel.EMAIL)
     """In order of preference."""
     timezone: str = "UTC"
+    zones: Sequence[str] = ()
+    """Where else than in `timezone` they may be, as far as anybody knows; none: it is known."""
     quiet_hours: QuietHours | None = None
+    digest: bool = False
+    """Wants what can wait in one message a day."""
+    away_until: datetime | None = None
     refused: Mapping[tuple[Channel, Purpose], str] = field(default_factory=dict)
     """What the consent ledger says no to, and the source of that word: stop, bounce, dead_number …"""
 

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -13,6 +14,7 @@ from domain.clock import Clock
 from domain.delivery import (
     Accepted,
     Ended,
+    Folded,
     GivenBack,
     Held,
     InDoubt,
@@ -27,12 +29,13 @@ from domain.errors import DeliveryError, StoreUnavailable
 from domain.lines import Line
 from domain.messages import Channel, MessageState, Refusal
 from domain.outbox import Pending
+from notify import summary
 from notify.channels.base import ChannelAdapter
 from notify.channels.country import country_of
 from notify.channels.reference import reference
 from notify.outcomes import ASK_AGAIN_S, after_look_up, after_refusal
 from notify.pool import Pool
-from notify.release import Go, Hold, Suppress, Wait, open_channels, release
+from notify.release import Fold, Go, Hold, Release, Suppress, Wait, open_channels, release
 from notify.render import Renderer
 from notify.segments import segments
 
@@ -52,6 +55,12 @@ SLOT_WAIT_S = 2.0
 GIVE_BACK_S = 0.5
 
 Report = tuple[Pending, Step]
+
+
+class Decide(Protocol):
+    """Whether a message may go out: `notify.release.release`, or the same with other stages."""
+
+    def __call__(self, pending: Pending, *, now: datetime) -> Release: ...
 
 
 class Outbox(Protocol):
@@ -94,12 +103,13 @@ class Sender:
         clock: Clock,
         *,
         renderer: Renderer | None = None,
+        decide: Decide = release,
         trouble: Callable[[str | None], None] = lambda _line: None,
         trouble_s: float = TROUBLE_S,
     ) -> None:
         """`trouble` hears one line when the database goes away, and None when it is back."""
         self._outbox, self._channels, self._clock = outbox, channels, clock
-        self._renderer = renderer or Renderer()
+        self._renderer, self._release = renderer or Renderer(), decide
         self._trouble, self._trouble_s, self._in_trouble, self._was_paused = trouble, trouble_s, False, False
         self._stop = threading.Event()
         self._pool: Pool[Step] = Pool()
@@ -172,13 +182,15 @@ class Sender:
         """What is decided about it at once; None if it waits for a slot, or for a provider's word."""
         if pending.state is MessageState.SUBMITTING:
             return self._find_out(pending)
-        match release(self._around(pending, broken), now=self._clock.now()):
+        match self._release(self._around(pending, broken), now=self._clock.now()):
             case Go() as go:
                 lane = lane_of(pending.stage, pending.brief.severity)
                 self._decided.append(_Decided(pending, go, lane, time.monotonic()))
                 return None
             case Hold(until, refusal, reason):
                 return Held(until, refusal, reason)
+            case Fold(until, refusal, reason):
+                return Folded(until, refusal, reason)
             case Wait(reason):
                 return Postponed(WAIT_S, reason)
             case Suppress(refusal, reason) if pending.refused and refusal is Refusal.NO_CHANNEL:
@@ -215,7 +227,8 @@ class Sender:
 
     def _submitting(self, pending: Pending, go: Go) -> Submitting:
         adapter = self._channels[go.channel]
-        rendered = self._renderer.render(pending.stage, pending.brief, channel=go.channel, now=self._clock.now())
+        brief = summary.brief_of(pending, go.parts)
+        rendered = self._renderer.render(pending.stage, brief, channel=go.channel, now=self._clock.now())
         for failure in rendered.failures:
             _log.error("template_failed", message_id=pending.id, template=failure.template, detail=failure.problem)
         text = rendered.content.text
@@ -227,6 +240,8 @@ class Sender:
             adapter.patience_s,
             segments=segments(text).count if go.channel is Channel.SMS else 1,
             failures=rendered.failures,
+            overrides=go.overrides,
+            parts=go.parts,
         )
 
     def _write(self, reports: Sequence[Report]) -> None:

@@ -1,7 +1,7 @@
 """What a message is decided on and written from, read afresh from the rows at the moment of its release."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 from domain.clock import parse_iso
 from domain.faults import Severity, Stage
 from domain.links import LinkSigner, Purpose
-from domain.messages import BAD_NEWS, REACHED, Channel, MessageStage, MessageState, RecipientKind
+from domain.messages import BAD_NEWS, GOOD_NEWS, REACHED, Channel, MessageStage, MessageState, RecipientKind
 from domain.messages import Purpose as MessagePurpose
-from domain.outbox import Brief, MailThread
-from domain.people import Recipient
+from domain.outbox import Brief, MailThread, Pending
+from domain.people import DAILY_CAPS, Recipient
 from domain.quiet import Quiet
 from domain.tickets import OPEN_STATES, VisitState
-from store import people
+from store import caps, contacts, people, summaries
 from store.tables import (
     Command,
     Device,
@@ -38,7 +38,6 @@ from store.tables import (
 HOUSE_NAME = "Prevenant"
 """Who writes when a product names no maker."""
 
-_GOOD_NEWS = (MessageStage.RESOLVED, MessageStage.FALSE_ALARM)
 _UNDER_WAY = (VisitState.OFFERED, VisitState.ACCEPTED, VisitState.EN_ROUTE, VisitState.ON_SITE, VisitState.PAUSED)
 
 
@@ -57,15 +56,24 @@ class BriefWriter:
     signer: LinkSigner
     dispatcher: Recipient
     quiet: QuietOf = never_quiet
+    caps: Mapping[Channel, int] = field(default_factory=lambda: DAILY_CAPS)
 
     def write(self, session: Session, message: Message, *, now: datetime) -> Brief:
         """The facts of `message`."""
+        if message.ticket_id is None:
+            return self._summary(session, message, now=now)
+        brief = self._about_a_ticket(session, message, now=now)
+        today = caps.today_of(session, brief.recipient, now=now, but=message.id)
+        return replace(brief, said_today=today.said, summarised=today.summarised)
+
+    def _about_a_ticket(self, session: Session, message: Message, *, now: datetime) -> Brief:
         ticket = session.get_one(Ticket, message.ticket_id)
         device = session.get(Device, ticket.device_id)
         product = session.get(Product, device.product) if device and device.product else None
+        maker = session.get(Maker, product.maker) if product and product.maker else None
         visit = _visit(session, message)
         opening = _opening(session, message)
-        recipient = self._recipient(session, message, device=device)
+        recipient = self._recipient(session, message, device=device, maker=maker)
         return Brief(
             recipient=recipient,
             sender=sender_of(session, product),
@@ -77,28 +85,69 @@ class BriefWriter:
             severity=Severity(ticket.severity),
             muted=bool(device and device.muted_until and device.muted_until > now),
             quiet=self.quiet(session, ticket, now),
-            opening_state=MessageState(opening.state) if opening else None,
-            opening_channel=Channel(opening.channel) if opening and opening.channel else None,
+            opening_state=opening[0] if opening else None,
+            opening_channel=opening[1] if opening else None,
             last_inbound=_last_inbound(session, message, recipient),
             unsubscribe=self._unsubscribe(message),
             thread=_thread(session, message),
-            first_contact=not session.scalar(_reached_before(message)),
-            in_contact=ticket.first_contact_at is not None,
+            first_contact=session.scalar(_reached_before(message)) is None,
+            in_contact=_in_contact(session, ticket, message),
             healthy_since=ticket.healthy_since or _moment(message.details.get("healthy_since")),
             place=(device.address or "") if device else "",
             device_id=ticket.device_id,
             product=device.product or "" if device else "",
             maker=product.maker or "" if product else "",
+            caps=self._caps(maker),
             details=message.details,
+            **_role_facts(session, recipient, device, ticket),
             **_rule_facts(session, ticket),
             **_fault_facts(session, ticket),
             **_visit_facts(session, visit, message),
-            **_customer_facts(session, ticket),
+            **_customer_facts(session, ticket, recipient),
         )
 
-    def _recipient(self, session: Session, message: Message, *, device: Device | None) -> Recipient:
+    def _summary(self, session: Session, message: Message, *, now: datetime) -> Brief:
+        """Of several messages at once: what they have in common is as the first of them has it."""
+        parts = tuple(self._part(session, part, now=now) for part in summaries.parts_of(session, message))
+        recipient = parts[0].brief.recipient if parts else self._recipient(session, message, device=None, maker=None)
+        today = caps.today_of(session, recipient, now=now, but=message.id)
+        first = parts[0].brief if parts else None
+        return Brief(
+            recipient=recipient,
+            sender=first.sender if first else HOUSE_NAME,
+            ticket_id=0,
+            ticket_open=True,
+            link=self.signer.link_to(Purpose.PERSON, recipient.id),
+            title={},
+            noun=first.noun if first else {},
+            said_today=today.said,
+            summarised=today.summarised,
+            caps=first.caps if first else self.caps,
+            parts=parts,
+            details=message.details,
+        )
+
+    def _part(self, session: Session, message: Message, *, now: datetime) -> Pending:
+        return Pending(
+            id=message.id,
+            stage=MessageStage(message.stage),
+            state=MessageState(message.state),
+            channel=None,
+            attempt=message.attempts,
+            created_at=message.created_at,
+            lease=message.lease,
+            brief=self._about_a_ticket(session, message, now=now),
+        )
+
+    def _caps(self, maker: Maker | None) -> Mapping[Channel, int]:
+        own: Mapping[str, int] = (maker.body.get("daily_caps") if maker else None) or {}
+        return {**self.caps, **{Channel(name): cap for name, cap in own.items()}} if own else self.caps
+
+    def _recipient(
+        self, session: Session, message: Message, *, device: Device | None, maker: Maker | None
+    ) -> Recipient:
         if message.recipient_kind == RecipientKind.CUSTOMER:
-            return people.customer(session, message.recipient_id, device=device)
+            return people.customer(session, message.recipient_id, device=device, maker=maker)
         if message.recipient_kind == RecipientKind.TECHNICIAN:
             return people.technician(session, message.recipient_id)
         return self.dispatcher
@@ -192,15 +241,36 @@ def _visit_facts(session: Session, visit: Visit | None, message: Message) -> dic
     }
 
 
-def _customer_facts(session: Session, ticket: Ticket) -> dict[str, Any]:
+def _role_facts(session: Session, person: Recipient, device: Device | None, ticket: Ticket) -> dict[str, Any]:
+    if person.kind is not RecipientKind.CUSTOMER or device is None:
+        return {}
+    return {
+        "role": contacts.role_of(device, person.id, owner_id=ticket.customer_id),
+        "disowned": device.id in contacts.disowned(session, person.id),
+    }
+
+
+def _customer_facts(session: Session, ticket: Ticket, recipient: Recipient) -> dict[str, Any]:
     if ticket.customer_id is None:
         return {}
-    owner = people.customer(session, ticket.customer_id)
+    is_owner = recipient.kind is RecipientKind.CUSTOMER and recipient.id == ticket.customer_id
+    owner = recipient if is_owner else people.customer(session, ticket.customer_id)
     return {"customer_name": owner.name, "customer_phone": owner.phone}
 
 
-def _opening(session: Session, message: Message) -> Message | None:
-    """The message by which this recipient was told: one that reached them if there is one, else the newest.
+def _in_contact(session: Session, ticket: Ticket, message: Message) -> bool:
+    """Whether this very person has written to us about it."""
+    if ticket.first_contact_at is None or message.recipient_kind != RecipientKind.CUSTOMER:
+        return False
+    if message.recipient_id == ticket.customer_id:
+        return True
+    wrote = select(Inbound.id).where(Inbound.ticket_id == ticket.id, Inbound.recipient_id == message.recipient_id)
+    return session.scalar(wrote.limit(1)) is not None
+
+
+def _opening(session: Session, message: Message) -> tuple[MessageState, Channel | None] | None:
+    """How far the message got by which this recipient was told, and where: one that reached them if there is one, else
+    the newest.
 
     What was told before the last good news is over: it is not what the next good news answers.
     """
@@ -210,16 +280,19 @@ def _opening(session: Session, message: Message) -> Message | None:
         Message.recipient_id == message.recipient_id,
         Message.id != message.id,
     )
+    earlier = [(one, summaries.told_by(session, one)) for one in session.scalars(to_this_person.order_by(Message.id))]
     if message.stage == MessageStage.VISIT_CANCELLED:
-        offers = to_this_person.where(Message.stage == MessageStage.VISIT_OFFER, Message.visit_id == message.visit_id)
-        return session.scalars(offers.order_by(Message.id.desc())).first()
-    told = to_this_person.where(Message.stage.in_(BAD_NEWS))
-    if message.stage in _GOOD_NEWS:
-        closing = to_this_person.where(Message.stage.in_(_GOOD_NEWS), Message.state.in_(tuple(REACHED)))
-        last = session.scalars(closing.order_by(Message.id.desc()).limit(1)).first()
-        told = told.where(Message.id > (last.id if last else 0))
-    best_first = told.order_by(Message.state.in_(tuple(REACHED)).desc(), Message.id.desc())
-    return session.scalars(best_first.limit(1)).first()
+        offers = [
+            told for one, told in earlier if one.stage == MessageStage.VISIT_OFFER and one.visit_id == message.visit_id
+        ]
+        return offers[-1] if offers else None
+    over = 0
+    if message.stage in GOOD_NEWS:
+        closing = (one.id for one, told in earlier if one.stage in GOOD_NEWS and told[0] in REACHED)
+        over = max(closing, default=0)
+    openings = [told for one, told in earlier if one.stage in BAD_NEWS and one.id > over]
+    best = [told for told in openings if told[0] in REACHED] or openings
+    return best[-1] if best else None
 
 
 def _last_inbound(session: Session, message: Message, recipient: Recipient) -> dict[Channel, datetime]:
@@ -237,9 +310,14 @@ def _last_inbound(session: Session, message: Message, recipient: Recipient) -> d
 
 
 def _reached_before(message: Message) -> Select[int]:
-    return select(func.count(Message.id)).where(
-        Message.recipient_kind == message.recipient_kind,
-        Message.recipient_id == message.recipient_id,
-        Message.state.in_(tuple(REACHED)),
-        Message.id != message.id,
+    """Any message that has reached this person before."""
+    return (
+        select(Message.id)
+        .where(
+            Message.recipient_kind == message.recipient_kind,
+            Message.recipient_id == message.recipient_id,
+            Message.state.in_(tuple(REACHED)),
+            Message.id != message.id,
+        )
+        .limit(1)
     )

@@ -13,13 +13,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from domain.clock import Clock
-from domain.delivery import LANES, Lane, Step
+from domain.delivery import LANES, Folded, Lane, Step, Submitting
 from domain.faults import Severity
 from domain.lines import Line
 from domain.links import LinkSigner
 from domain.messages import Channel, MessageStage, MessageState
 from domain.outbox import Pending
-from domain.people import Recipient
+from domain.people import DAILY_CAPS, Recipient
+from store import caps
 from store.briefs import BriefWriter, QuietOf, never_quiet
 from store.database import Database
 from store.lines import LineBook, broken, lines_of
@@ -53,13 +54,14 @@ class SqlOutbox:
         owner: str,
         *,
         quiet: QuietOf = never_quiet,
+        daily_caps: Mapping[Channel, int] = DAILY_CAPS,
         wall: Callable[[], float] = time.time,
         rates: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         """`rates`: segments a second by sender, where it is not the default of `domain.lines`; 0 means no limit."""
         self._database, self._clock, self._owner, self._wall = database, clock, owner, wall
         self._rates = rates
-        self._briefs = BriefWriter(signer, dispatcher, quiet)
+        self._briefs = BriefWriter(signer, dispatcher, quiet, daily_caps)
 
     def paused(self) -> bool:
         """Whether an operator has stopped all sending."""
@@ -92,6 +94,7 @@ class SqlOutbox:
         with self._database.write() as session:
             query = locked(select(Message).where(Message.id.in_({one.id for one, _ in reports})).order_by(Message.id))
             rows = {row.id: row for row in session.scalars(query)}
+            caps.hold_people(session, [one for one, step in reports if isinstance(step, Submitting | Folded)])
             now, wall_s = self._clock.now(), self._wall()
             lines = LineBook(session, self._rates, now=now, wall_s=wall_s)
             lines.open(lines_of(rows, [(pending.id, step) for pending, step in reports]))

@@ -1,23 +1,39 @@
 """People at rest become recipients: who a message is for, and the wishes it must honour, as they are now."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import time
+from datetime import date, time
+from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import holidays
+import phonenumbers
+from phonenumbers.timezone import time_zones_for_number
 from sqlalchemy.orm import Session
 
+from domain.hours import QuietHours
 from domain.messages import Channel, Purpose, RecipientKind
-from domain.people import QuietHours, Recipient
+from domain.people import Recipient
 from store import consent
-from store.tables import Customer, Device, Technician
+from store.tables import Customer, Device, Maker, Technician
+
+CALENDAR = range(2020, 2051)
+"""Years whose public holidays are known."""
 
 
-def customer(session: Session, customer_id: str, *, device: Device | None = None) -> Recipient:
-    """The customer; without a time zone of their own, the device's. A deleted one has no address left."""
+def customer(
+    session: Session, customer_id: str, *, device: Device | None = None, maker: Maker | None = None
+) -> Recipient:
+    """The customer, with what `maker` has for those who said nothing of their own. A deleted one has no address left.
+
+    Their zone is the one they chose, else the device's, else what their number leaves possible, else UTC.
+    """
     row = session.get(Customer, customer_id)
     if row is None:
         return _gone(RecipientKind.CUSTOMER, customer_id)
+    known = _zone(row.timezone, device.timezone if device else None)
+    possible = () if known else zones_of(row.phone or "")
     person = Recipient(
         kind=RecipientKind.CUSTOMER,
         id=row.id,
@@ -29,8 +45,11 @@ def customer(session: Session, customer_id: str, *, device: Device | None = None
         webhook=row.webhook,
         postal="\n".join([row.name, *row.postal]) if row.postal else None,
         channels=tuple(_channels(row.channels)),
-        timezone=_zone(row.timezone, device.timezone if device else None),
-        quiet_hours=_quiet_hours(row),
+        timezone=known or (possible[0] if len(possible) == 1 else "UTC"),
+        zones=possible,
+        quiet_hours=_quiet_hours(row, maker),
+        digest=row.digest == "daily",
+        away_until=row.away_until,
     )
     return _with_wishes(session, person)
 
@@ -53,7 +72,7 @@ def technician(session: Session, technician_id: str) -> Recipient:
         language=row.language,
         phone=row.phone,
         email=row.email,
-        timezone=_zone(row.timezone),
+        timezone=_zone(row.timezone) or "UTC",
     )
     return _with_wishes(session, person)
 
@@ -72,17 +91,44 @@ def _channels(names: Iterable[str]) -> Iterable[Channel]:
     return (Channel(name) for name in names if name in known)
 
 
-def _quiet_hours(row: Customer) -> QuietHours | None:
+def _quiet_hours(row: Customer, maker: Maker | None) -> QuietHours | None:
     if row.quiet_from is None or row.quiet_to is None:
         return None
-    return QuietHours(start=time.fromisoformat(row.quiet_from), end=time.fromisoformat(row.quiet_to))
+    usual: Mapping[str, Any] = (maker.body.get("quiet_hours") if maker else None) or {}
+    if usual and "quiet_hours" not in row.body:
+        return _hours(usual["from"], usual["to"], sundays=usual.get("sundays", False), country=usual.get("holidays"))
+    return _hours(row.quiet_from, row.quiet_to, sundays=row.quiet_sundays, country=row.quiet_holidays)
 
 
-def _zone(*names: str | None) -> str:
+def _hours(start: str, end: str, *, sundays: bool, country: str | None) -> QuietHours:
+    days = public_holidays(country) if country else frozenset[date]()
+    return QuietHours(time.fromisoformat(start), time.fromisoformat(end), sundays, days)
+
+
+@lru_cache(maxsize=64)
+def public_holidays(country: str) -> frozenset[date]:
+    """The public holidays of a country (ISO 3166); none of one that nobody knows."""
+    try:
+        return frozenset(holidays.country_holidays(country, years=CALENDAR))
+    except NotImplementedError:
+        return frozenset()
+
+
+@lru_cache(maxsize=10_000)
+def zones_of(phone: str) -> tuple[str, ...]:
+    """Where in the world a number (E.164) may be; nothing where it does not say."""
+    try:
+        found = time_zones_for_number(phonenumbers.parse(phone))
+    except phonenumbers.NumberParseException:
+        return ()
+    return tuple(zone for name in found if (zone := _zone(name)))
+
+
+def _zone(*names: str | None) -> str | None:
     """The first that exists: a zone nobody knows must not keep a message from going out."""
     for name in filter(None, names):
         try:
             return ZoneInfo(name).key
         except (ZoneInfoNotFoundError, ValueError):
             continue
-    return "UTC"
+    return None

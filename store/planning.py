@@ -6,24 +6,48 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain.faults import Severity
-from domain.messages import OPENINGS, MessageStage, MessageState, RecipientKind, audience, purpose_of
+from domain.messages import (
+    ANSWERS,
+    BAD_NEWS,
+    GOOD_NEWS,
+    OPENINGS,
+    MessageStage,
+    MessageState,
+    RecipientKind,
+    audience,
+    purpose_of,
+)
 from domain.people import DISPATCHER_ID
 from domain.tickets import Announce
-from store import events, timeline
-from store.tables import Message, RuleVersion, Ticket, TimelineEntry
+from store import contacts, events, timeline
+from store.tables import Device, Message, RuleVersion, Ticket, TimelineEntry
 from store.upsert import insert_once
 
 
 def plan(session: Session, announce: Announce, *, now: datetime) -> list[int]:
-    """The message rows that `announce` asks for. A second plan of the same announcement adds none."""
+    """The message rows that `announce` asks for, one a recipient. A second plan of the same announcement adds none."""
     ticket = session.get_one(Ticket, announce.ticket_id)
     kind = audience(announce.stage)
     if kind is RecipientKind.CUSTOMER and ticket.agents_only:
         return _nobody(session, announce, "this ticket is for agents only", now=now)
-    recipient_id = _recipient_id(ticket, announce, kind=kind)
-    if recipient_id is None:
+    recipients = _recipients(session, ticket, announce, kind=kind, now=now)
+    if not recipients:
         return _nobody(session, announce, f"there is no {kind} to tell", now=now)
     not_before = _not_before(session, ticket, announce.stage, now=now)
+    planned = (_row(session, ticket, announce, kind, one, not_before=not_before, now=now) for one in recipients)
+    return [added for added in planned if added is not None]
+
+
+def _row(
+    session: Session,
+    ticket: Ticket,
+    announce: Announce,
+    kind: RecipientKind,
+    recipient_id: str,
+    *,
+    not_before: datetime,
+    now: datetime,
+) -> int | None:
     held = not_before > now
     added = insert_once(
         session,
@@ -41,10 +65,9 @@ def plan(session: Session, announce: Announce, *, now: datetime) -> list[int]:
         not_before=not_before,
         created_at=now,
     )
-    if added is None:
-        return []
-    events.publish(session, "message.planned", at=now, message_id=added, ticket_id=ticket.id, stage=announce.stage)
-    return [added]
+    if added is not None:
+        events.publish(session, "message.planned", at=now, message_id=added, ticket_id=ticket.id, stage=announce.stage)
+    return added
 
 
 def _nobody(session: Session, announce: Announce, why: str, *, now: datetime) -> list[int]:
@@ -57,11 +80,26 @@ def _nobody(session: Session, announce: Announce, why: str, *, now: datetime) ->
     return []
 
 
-def _recipient_id(ticket: Ticket, announce: Announce, *, kind: RecipientKind) -> str | None:
+def _recipients(
+    session: Session, ticket: Ticket, announce: Announce, *, kind: RecipientKind, now: datetime
+) -> list[str]:
+    """One where the announcement names them or answers them; else everybody of that kind whom it concerns."""
     wanted: str | None = announce.details.get(f"{kind}_id")
-    if kind is RecipientKind.CUSTOMER:
-        return wanted or ticket.customer_id
-    return wanted if kind is RecipientKind.TECHNICIAN else DISPATCHER_ID
+    if kind is RecipientKind.DISPATCHER:
+        return [DISPATCHER_ID]
+    if wanted or kind is RecipientKind.TECHNICIAN:
+        return [wanted] if wanted else []
+    owner, device = ticket.customer_id, session.get(Device, ticket.device_id)
+    if announce.stage in ANSWERS or device is None or not device.contacts:
+        return [owner] if owner else []
+    severity = Severity(ticket.severity)
+    if announce.stage in GOOD_NEWS:
+        # Also those who are told of danger alone, or stood in for somebody who was away.
+        heard = select(Message.recipient_id).where(
+            Message.ticket_id == ticket.id, Message.recipient_kind == kind, Message.stage.in_(BAD_NEWS)
+        )
+        return list(dict.fromkeys([*([owner] if owner else []), *session.scalars(heard.order_by(Message.id))]))
+    return contacts.told_of(session, device, purpose_of(announce.stage, severity), owner_id=owner, now=now)
 
 
 def _not_before(session: Session, ticket: Ticket, stage: MessageStage, *, now: datetime) -> datetime:

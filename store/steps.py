@@ -9,6 +9,7 @@ from domain.delivery import (
     Accepted,
     ChannelRefused,
     Ended,
+    Folded,
     GivenBack,
     Held,
     InDoubt,
@@ -21,7 +22,7 @@ from domain.delivery import (
 from domain.faults import Severity
 from domain.messages import REACHED, MessageState, Refusal, advances
 from domain.outbox import Pending
-from store import deliveries, template_alerts
+from store import caps, deliveries, summaries, template_alerts
 from store.lines import LineBook, heard_in, line_of
 from store.tables import Message
 
@@ -52,6 +53,10 @@ class Scribe:
             case Held():
                 self._note_wait(message, "held", reason=step.reason, refusal=step.refusal)
                 message.state, message.not_before, message.lease_until = MessageState.HELD, step.until, None
+            case Folded(until, refusal, reason):
+                summaries.fold(
+                    self.session, message, pending, until=until, refusal=refusal, reason=reason, now=self.now
+                )
             case Postponed():
                 self._postponed(message, step)
             case GivenBack(after_s):
@@ -72,6 +77,10 @@ class Scribe:
         return True
 
     def _admitted(self, message: Message, pending: Pending, step: Submitting) -> bool:
+        if not caps.has_room(self.session, pending, step.channel, now=self.now):
+            # More was said to this person while it was decided on: it is decided anew.
+            message.lease_until = None
+            return False
         danger = pending.brief.severity is Severity.SAFETY
         obstacle = self.lines.admit(message.id, step.line, step.segments, danger=danger)
         if obstacle is not None:
@@ -104,6 +113,7 @@ class Scribe:
         message.channel, message.address, message.segments = step.channel, step.address, step.segments
         message.provider, message.sender, message.country = step.line.provider, step.line.sender, step.line.country
         message.subject, message.body, message.html = content.subject or None, content.text, content.html or None
+        summaries.released(self.session, message, overrides=step.overrides, parts=step.parts, now=self.now)
         message.template = content.template or None
         for one in step.failures:
             self._attempt(message, "render", outcome=Refusal.TEMPLATE, detail=one.problem)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, aliased
 
 from domain.messages import BAD_NEWS, OUTGOING, REACHED, MessageStage, MessageState, RecipientKind, Refusal
 from domain.tickets import Announce, Effect
@@ -34,11 +34,17 @@ def weigh(messages: Sequence[tuple[MessageState, datetime]], announced_at: datet
 
 
 def told(session: Session, ticket: Ticket) -> Told:
-    """What the ticket's customer knows."""
-    query = select(Message.state, Message.created_at).where(
-        Message.ticket_id == ticket.id,
-        Message.recipient_kind == RecipientKind.CUSTOMER,
-        Message.stage.in_(BAD_NEWS),
+    """What the ticket's customers know; what stands in a summary is known if that is."""
+    summary = aliased(Message)
+    state = func.coalesce(summary.state, Message.state)
+    query = (
+        select(state, Message.created_at)
+        .outerjoin(summary, summary.id == Message.folded_into)
+        .where(
+            Message.ticket_id == ticket.id,
+            Message.recipient_kind == RecipientKind.CUSTOMER,
+            Message.stage.in_(BAD_NEWS),
+        )
     )
     rows = session.execute(query).all()
     return weigh([(MessageState(state), created) for state, created in rows], ticket.announced_at)

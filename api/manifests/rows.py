@@ -1,6 +1,6 @@
 """Declared people and things as rows; a device's change is announced to the engines in the same transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,15 @@ from store.firmware import note_firmware
 from store.notes import changed
 from store.tables import Customer, Device, Maker, Playbook, Product, Technician
 from store.tables.base import Base
+
+CHOSEN: Mapping[str, Sequence[str]] = {
+    "language": ("language",),
+    "channels": ("channels",),
+    "quiet_hours": ("quiet_from", "quiet_to", "quiet_sundays", "quiet_holidays"),
+    "digest": ("digest",),
+    "away_until": ("away_until",),
+}
+"""What a person may choose for themselves: keys of a manifest, and the columns that they fill."""
 
 
 def put(session: Session, table: type[Base], key: str, values: Mapping[str, Any]) -> Outcome:
@@ -33,8 +42,11 @@ def put(session: Session, table: type[Base], key: str, values: Mapping[str, Any]
 
 
 def put_maker(session: Session, maker: MakerIn) -> Outcome:
-    """Write a maker."""
-    return put(session, Maker, maker.id, {"id": maker.id, "name": maker.name, "body": _said(maker)})
+    """Write a maker. Its settings stand in `body` alone, so there they count as a change."""
+    row, said = session.get(Maker, maker.id), _said(maker)
+    before = None if row is None else row.body
+    outcome = put(session, Maker, maker.id, {"id": maker.id, "name": maker.name, "body": said})
+    return Outcome.CHANGED if before is not None and before != said else outcome
 
 
 def put_product(session: Session, product: ProductIn) -> Outcome:
@@ -45,10 +57,18 @@ def put_product(session: Session, product: ProductIn) -> Outcome:
 
 
 def put_customer(session: Session, customer: CustomerIn) -> Outcome:
-    """Write a customer. Opt-outs are the customer's own and stay."""
+    """Write a customer. What they have chosen on their page stays, as long as the manifest says what it said before;
+    opt-outs are the customer's own and stay anyway.
+    """
+    said, quiet = _said(customer), customer.quiet_hours
     values = customer.model_dump(mode="json", exclude={"quiet_hours"})
-    quiet = customer.quiet_hours
-    values |= {"quiet_from": quiet and quiet.start, "quiet_to": quiet and quiet.end, "body": _said(customer)}
+    values |= {"away_until": customer.away_until, "body": said}
+    values |= {"quiet_from": quiet and quiet.start, "quiet_to": quiet and quiet.end}
+    values |= {"quiet_sundays": bool(quiet and quiet.sundays), "quiet_holidays": quiet and quiet.holidays}
+    row = session.get(Customer, customer.id)
+    if row is not None:
+        kept = {column for key, columns in CHOSEN.items() if row.body.get(key) == said.get(key) for column in columns}
+        values = {name: value for name, value in values.items() if name not in kept}
     return put(session, Customer, customer.id, values)
 
 
@@ -80,7 +100,7 @@ def put_device(session: Session, device: DeviceIn, *, now: datetime) -> Outcome:
         "id": device.id,
         "product": device.product,
         "customer_id": device.customer,
-        "contacts": [contact.model_dump() for contact in device.contacts],
+        "contacts": [contact.model_dump(exclude_none=True) for contact in device.contacts],
         "gateway": device.gateway,
         "address": device.site.address,
         "lat": device.site.lat,

@@ -112,6 +112,8 @@ def _change(collection: Collection) -> Callable[..., Any]:
                 cure = "leave it out; to rename a thing, create the new one and delete the old one"
                 raise SourceError(f"{body[name]!r} is not the {name} in the address", cure=cure, key=name)
             said = {**row.body, **body, name: key}
+            # What is asked for here counts, also where a person has meanwhile chosen otherwise for themselves.
+            row.body = {name: value for name, value in row.body.items() if name not in body}
             return _declare(session, collection, key, said, now=house.clock.now())
 
     return change

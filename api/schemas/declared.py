@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
+import holidays
 import phonenumbers
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -14,6 +15,8 @@ from domain.messages import Channel
 from ingest.topics import LISTENER_ID, id_problem
 
 LARGEST_NUMBER = sys.float_info.max
+LONGEST_SENDER = 11
+"""Characters of a name in place of a number, as carriers have it."""
 
 
 def _device_id(text: str) -> str:
@@ -61,6 +64,21 @@ def _wall_time(text: str) -> str:
         raise ValueError(f'{text!r} is not a time of day; write it in quotes like "21:00"') from exc
 
 
+def _sms_sender(text: str) -> str:
+    if text.startswith("+"):
+        return _phone(text)
+    named = text.isascii() and text.replace(" ", "").isalnum() and any(letter.isalpha() for letter in text)
+    if not named or len(text) > LONGEST_SENDER:
+        raise ValueError(f"{text!r} is no sender of text messages; write a number, or up to 11 letters and digits")
+    return text
+
+
+def _country(text: str) -> str:
+    if text not in holidays.list_supported_countries():
+        raise ValueError(f"{text!r} is not a country whose public holidays are known; write it like FR")
+    return text
+
+
 def _words(value: object) -> object:
     return {"en": value} if isinstance(value, str) else value
 
@@ -77,6 +95,7 @@ Id = Annotated[str, AfterValidator(_device_id)]
 Phone = Annotated[str, AfterValidator(_phone)]
 Email = Annotated[str, AfterValidator(_email)]
 Webhook = Annotated[str, AfterValidator(_webhook)]
+SmsSender = Annotated[str, AfterValidator(_sms_sender)]
 Zone = Annotated[str, AfterValidator(_zone)]
 WallTime = Annotated[str, AfterValidator(_wall_time)]
 Words = Annotated[dict[str, str], BeforeValidator(_words)]
@@ -91,11 +110,29 @@ class Declared(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
 
+class QuietHoursIn(Declared):
+    """Hours on the person's own clock in which nobody writes; Sundays and public holidays too if that is wanted."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    start: WallTime = Field("21:00", alias="from")
+    end: WallTime = Field("08:00", alias="to")
+    sundays: bool = False
+    holidays: Annotated[str, AfterValidator(_country)] | None = None
+    """A country."""
+
+
 class MakerIn(Declared):
     """A maker of products, by the name that customers know."""
 
     id: Id
     name: str
+    sms_sender: SmsSender | None = None
+    """The number, or the name of up to 11 letters and digits, that text messages come from."""
+    mail_from: Email | None = None
+    quiet_hours: QuietHoursIn | None = None
+    """For customers who said nothing of their own."""
+    daily_caps: dict[Channel, Annotated[int, Field(ge=0)]] = {}
+    """News a day and person, by channel; what is left out is as the settings have it."""
 
 
 class MetricIn(Declared):
@@ -137,14 +174,6 @@ class ProductIn(Declared):
         return value
 
 
-class QuietHoursIn(Declared):
-    """Hours on the person's own clock in which nobody writes."""
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-    start: WallTime = Field(alias="from")
-    end: WallTime = Field(alias="to")
-
-
 class CustomerIn(Declared):
     """A person with a product."""
 
@@ -159,7 +188,17 @@ class CustomerIn(Declared):
     """Lines on an envelope, below the name."""
     channels: list[Channel] = [Channel.SMS, Channel.EMAIL]
     timezone: Zone | None = None
-    quiet_hours: QuietHoursIn | None = QuietHoursIn(start="21:00", end="08:00")
+    quiet_hours: QuietHoursIn | None = QuietHoursIn()
+    digest: Literal["daily"] | None = None
+    """What can wait comes in one message a day."""
+    away_until: datetime | None = None
+    """Until then only danger and visits are told."""
+
+    @model_validator(mode="after")
+    def _away_somewhere(self) -> "CustomerIn":
+        if self.away_until is not None and self.away_until.tzinfo is None:
+            raise ValueError("away_until has no time zone; end it with Z or an offset")
+        return self
 
 
 class ContactIn(Declared):
@@ -167,6 +206,9 @@ class ContactIn(Declared):
 
     customer: str
     role: str = "contact"
+    """owner, tenant, caretaker, neighbour, or anything else."""
+    tells: list[Literal["safety", "service", "appointment"]] | None = None
+    """What they are told of; left out, what their role usually is."""
 
 
 class SiteIn(Declared):

@@ -2,10 +2,10 @@
 
 from typing import Any, Self
 
-from sqlalchemy.orm import object_session
+from sqlalchemy.orm import Session, object_session
 
 from api.schemas.moments import Moment, Shown
-from store import consent, people
+from store import consent, contacts, people
 from store.notes import in_force
 from store.tables import Customer, Device, Maker, Product, Technician
 from store.tables.base import Base
@@ -56,16 +56,33 @@ class CustomerOut(Shown):
     postal: list[str]
     channels: list[str]
     timezone: str | None
-    quiet_hours: dict[str, str] | None
+    quiet_hours: dict[str, Any] | None
+    digest: str | None
+    away_until: Moment | None
+    contact_of: list[dict[str, str]]
+    """The devices that concern this person, each with what the person is to it."""
     opted_out: list[str]
 
     @classmethod
     def of(cls, row: Customer) -> Self:
         """From its row, still in its session, and the consent ledger."""
-        quiet = {"from": row.quiet_from, "to": row.quiet_to} if row.quiet_from and row.quiet_to else None
         session = object_session(row)
         no = consent.channels_refused(people.customer(session, row.id).refused) if session else []
-        return cls.model_validate({**_columns(row), "quiet_hours": quiet, "opted_out": no})
+        told = {"quiet_hours": _quiet_hours(row), "opted_out": no, "contact_of": _contact_of(session, row)}
+        return cls.model_validate({**_columns(row), **told})
+
+
+def _quiet_hours(row: Customer) -> dict[str, Any] | None:
+    if not row.quiet_from or not row.quiet_to:
+        return None
+    more = {"sundays": row.quiet_sundays, "holidays": row.quiet_holidays}
+    return {"from": row.quiet_from, "to": row.quiet_to, **{name: value for name, value in more.items() if value}}
+
+
+def _contact_of(session: Session | None, row: Customer) -> list[dict[str, str]]:
+    devices = contacts.devices_of(session, row.id) if session else []
+    roles = ((device.id, contacts.role_of(device, row.id, owner_id=device.customer_id)) for device in devices)
+    return [{"device": device_id, "role": role} for device_id, role in roles]
 
 
 class TechnicianOut(Shown):

@@ -19,7 +19,15 @@ from tickets.quiet import of_ticket
 def build(house: House) -> Part:
     trouble: list[str | None] = [None]
     renderer, broken = build_renderer(house.database)
-    outbox = SqlOutbox(house.database, house.clock, house.signer(), house.dispatcher(), house.instance, quiet=of_ticket)
+    outbox = SqlOutbox(
+        house.database,
+        house.clock,
+        house.signer(),
+        house.dispatcher(),
+        house.instance,
+        quiet=of_ticket,
+        daily_caps=house.settings.daily_caps,
+    )
     sender = Sender(
         outbox, channels(house), house.clock, renderer=renderer, trouble=lambda line: trouble.__setitem__(0, line)
     )

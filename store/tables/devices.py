@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.tables.base import Base
@@ -52,6 +52,12 @@ class Customer(Base):
     webhook: Mapped[str | None]
     postal: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     """Lines on an envelope."""
+    quiet_sundays: Mapped[bool] = mapped_column(default=False, server_default=false())
+    quiet_holidays: Mapped[str | None]
+    """Country whose public holidays are quiet."""
+    digest: Mapped[str | None]
+    """daily, or NULL: each message by itself."""
+    away_until: Mapped[datetime | None]
     body: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
@@ -86,6 +92,7 @@ class Device(Base):
     product: Mapped[str | None] = mapped_column(ForeignKey("products.name"))
     customer_id: Mapped[str | None] = mapped_column(ForeignKey("customers.id"))
     contacts: Mapped[list[Any]] = mapped_column(default=list)
+    """Whom else it concerns: [{customer, role, tells: [purpose, …] or none for what the role is told}]."""
     gateway: Mapped[str | None]
     address: Mapped[str | None]
     lat: Mapped[float | None]
@@ -108,6 +115,19 @@ class Device(Base):
     muted_until: Mapped[datetime | None]
     muted_reason: Mapped[str | None]
     body: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class Disowned(Base):
+    """A person's word that a device is not theirs: they are told of it no more."""
+
+    __tablename__ = "disowned"
+    __table_args__ = (UniqueConstraint("device_id", "customer_id"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    device_id: Mapped[str]
+    customer_id: Mapped[str] = mapped_column(index=True)
+    source: Mapped[str]
+    """reply | page | agent"""
+    at: Mapped[datetime]
 
 
 class DeviceValue(Base):

@@ -45,6 +45,8 @@ class Message(Base):
     """When it would be of no use any more."""
     only_channel: Mapped[str | None]
     """The one channel that it may take; NULL: whichever the person likes best."""
+    folded_into: Mapped[int | None] = mapped_column(index=True)
+    """The summary in which it stands instead of going out itself: who was told by that was told of this."""
     channel: Mapped[str | None]
     address: Mapped[str | None]
     subject: Mapped[str | None]

@@ -64,9 +64,9 @@ class House:
         if url:
             _furnish(self.database)
 
-    def outbox(self, owner: str = "notify-1") -> outbox.SqlOutbox:
+    def outbox(self, owner: str = "notify-1", **settings: Any) -> outbox.SqlOutbox:
         """As a process that has just started sees it."""
-        return outbox.SqlOutbox(self.database, self.clock, self.signer, DISPATCHER, owner, wall=self.wall)
+        return outbox.SqlOutbox(self.database, self.clock, self.signer, DISPATCHER, owner, wall=self.wall, **settings)
 
     def plan(self, stage: MessageStage = MessageStage.OPENING, occurrence: str = "", **details: Any) -> list[int]:
         with self.database.write() as session:
