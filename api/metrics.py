@@ -18,6 +18,8 @@ from api.rule_facts import noisy
 from api.services import Services
 from domain.faults import TransitionState
 from domain.messages import MessageState
+from store.lines import breakers
+from store.settling import STUCK, stuck
 from store.tables import DeadLetter, Fault, Message, Ticket, TimelineEntry
 from tickets.service import tallies
 
@@ -58,6 +60,7 @@ def _from_tables(session: Session, *, now: datetime) -> Iterator[Metric]:
         tickets.add_metric([cause], count)
     yield tickets
     yield _messages(session)
+    yield from _trouble(session)
     yield from _rules(session, now=now)
     letters = CounterMetricFamily("prevenant_dead_letters", "Bad input", labels=["reason"])
     for reason, count in session.execute(
@@ -97,6 +100,17 @@ def _messages(session: Session) -> Metric:
     for channel, count in session.execute(stayed.group_by(Message.channel)):
         family.add_metric([channel or "none", MessageState.DELIVERED], count)
     return family
+
+
+def _trouble(session: Session) -> Iterator[Metric]:
+    waiting = GaugeMetricFamily("prevenant_messages_stuck", "Messages that wait for a person", labels=["state"])
+    counts = stuck(session)
+    for state in STUCK:
+        waiting.add_metric([state], counts.get(state, 0))
+    out = GaugeMetricFamily("prevenant_lines_open", "1 for a line that is out of order", labels=["provider", "country"])
+    for provider, country in sorted({(one.line.provider, one.line.country) for one in breakers(session)}):
+        out.add_metric([provider, country], 1)
+    yield from (waiting, out)
 
 
 def _rules(session: Session, *, now: datetime) -> Iterator[Metric]:

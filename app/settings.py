@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     """Whom a caller is put through to who wants to talk to a person."""
     sms_price: str = ""
     """Of one segment: `0.075 EUR`, or `0.075 EUR, GB 0.04` with other prices for some countries."""
+    send_rates: str = ""
+    """Segments a second by sender, where the default is wrong: `+33755550000=10,+15550001111=1`; 0 means no limit."""
     smtp_url: str = ""
     mail_from: str = ""
     push_subject: str = ""
@@ -121,6 +123,7 @@ class Settings(BaseSettings):
                 "PREVENANT_NATS_URL is set, so there is no embedded broker; set PREVENANT_MQTT_URL too, "
                 "for example mqtt://127.0.0.1:1883"
             )
+        _ = self.rates
         if self.database_url:
             try:
                 make_url(self.database_url).get_dialect()
@@ -145,6 +148,17 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """Whether the log is the embedded server. It is the MQTT broker as well, unless `mqtt_url` names another."""
         return not self.nats_url
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """`send_rates` by sender. Raises ConfigError."""
+        try:
+            pairs = (part.rsplit("=", 1) for part in self.send_rates.split(",") if part.strip())
+            return {sender.strip(): float(per_s) for sender, per_s in pairs}
+        except ValueError as exc:
+            raise ConfigError(
+                "PREVENANT_SEND_RATES is not a list of senders and segments a second; write for example +33755550000=10"
+            ) from exc
 
     @property
     def database(self) -> str:

@@ -10,11 +10,14 @@ from typing import Any, cast
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.reports import Report, read_folder
 from app.settings import ROLES, Role, Settings
 from domain.errors import StoreUnavailable
 from store.database import Database
+from store.lines import breakers
+from store.settling import stuck
 from store.tables import PartitionLease, RoleReport
 
 
@@ -25,7 +28,8 @@ def gather(settings: Settings, database: Database) -> dict[str, Any]:
     partitions: list[dict[str, Any]] = []
     trouble: list[str] = []
     try:
-        remote, partitions = _from_database(database)
+        remote, partitions, waiting = _from_database(database)
+        trouble += waiting
         reports = {report.instance: report for report in remote if report.alive} | reports
     except StoreUnavailable as exc:
         trouble.append(f"database unavailable: {exc}")
@@ -59,9 +63,9 @@ def print_status(settings: Settings, *, as_json: bool) -> int:
     return 0 if found["ready"] else 1
 
 
-def _from_database(database: Database) -> tuple[Sequence[Report], list[dict[str, Any]]]:
+def _from_database(database: Database) -> tuple[Sequence[Report], list[dict[str, Any]], list[str]]:
     if database.url.startswith("sqlite:///") and not Path(database.url.removeprefix("sqlite:///")).exists():
-        return [], []
+        return [], [], []
     with database.read() as session:
         remote = [
             Report(row.role, row.instance, row.pid, row.at, row.ready, row.trouble, row.detail)
@@ -77,7 +81,17 @@ def _from_database(database: Database) -> tuple[Sequence[Report], list[dict[str,
             }
             for row in rows
         ]
-    return remote, partitions
+        waiting = _of_messages(session)
+    return remote, partitions, waiting
+
+
+def _of_messages(session: Session) -> list[str]:
+    """Messages that wait for a person, and lines to providers that are out of order."""
+    counts = sorted(stuck(session).items())
+    lines = (
+        f"{one.line.provider} {one.line.country}".strip() + f": out of order, {one.reason}" for one in breakers(session)
+    )
+    return [f"messages: {count} {state.replace('_', ' ')}; a person decides" for state, count in counts] + list(lines)
 
 
 def _role(report: Report, partitions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The steps of a delivery, as the sender reports them to the outbox: one small record each, written in batches."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 
 from domain.faults import Severity
@@ -50,6 +51,50 @@ def lane_of(stage: MessageStage, severity: Severity) -> Lane:
     if severity is Severity.SAFETY:
         return Lane.DANGER
     return next((lane for lane, stages in LANES.items() if stage in stages), Lane.USUAL)
+
+
+NEXT_TRY_S: Mapping[Refusal, tuple[float, ...]] = {
+    # A phone that is switched off, or nobody knows: 60 s, 10 min, 1 h; then another channel.
+    Refusal.UNREACHABLE: (60.0, 600.0, 3600.0),
+    # The provider's queue was full.
+    Refusal.RATE_LIMITED: (120.0, 600.0, 1800.0),
+    # It lay in a queue for too long: at once, if it is still true.
+    Refusal.EXPIRED: (0.0, 0.0),
+}
+"""What a provider took and did not deliver: after how many seconds it is tried again on the same channel."""
+
+
+def next_try_s(refusal: Refusal, *, channel: Channel, attempt: int) -> float | None:
+    """After how many seconds a message that was submitted `attempt` times is tried again; None: not on this channel.
+
+    Only phones are switched off and on again: a mail that came back was tried for long enough.
+    """
+    pauses = NEXT_TRY_S.get(refusal, ()) if channel in {Channel.SMS, Channel.WHATSAPP} else ()
+    return pauses[attempt - 1] if 0 < attempt <= len(pauses) else None
+
+
+_VALID: Mapping[MessageStage, timedelta] = {
+    MessageStage.ON_THE_WAY: timedelta(hours=2),
+    **dict.fromkeys(
+        (
+            MessageStage.CALL_PROMISED,
+            MessageStage.ACKNOWLEDGED,
+            MessageStage.AWAY,
+            MessageStage.WRONG_PERSON,
+            MessageStage.OPTED_IN,
+            MessageStage.OPTED_OUT,
+            MessageStage.VISIT_NONE_FREE,
+        ),
+        timedelta(hours=24),
+    ),
+    **dict.fromkeys((MessageStage.RESOLVED, MessageStage.FALSE_ALARM, MessageStage.DIGEST), timedelta(days=3)),
+}
+
+
+def of_use_until(stage: MessageStage, *, now: datetime) -> datetime | None:
+    """When a message planned now would be stale, whatever is true then; None: as long as it is true."""
+    valid = _VALID.get(stage)
+    return now + valid if valid else None
 
 
 @dataclass(frozen=True, slots=True)

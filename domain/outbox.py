@@ -124,11 +124,18 @@ class Pending:
     """Channels whose provider said that this address will never do."""
     taken: frozenset[str] = frozenset()
     """Provider ids that belong to other messages: no look-up may claim them."""
+    forgiven: int = 0
+    """Of those submissions, how many there were before a person sent it again."""
     expires_at: datetime | None = None
     """When it would be of no use any more."""
     rung: int = 0
     only_channel: Channel | None = None
     """The one channel that it may take."""
+
+    @property
+    def tries(self) -> int:
+        """The submissions that count for giving up."""
+        return self.attempt - self.forgiven
 
     @property
     def purpose(self) -> Purpose:

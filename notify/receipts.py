@@ -30,15 +30,24 @@ delivered once it was answered and has ended.
 
 TWILIO_REFUSALS = {
     "21610": Refusal.OPTED_OUT,
+    "30001": Refusal.RATE_LIMITED,
+    "30003": Refusal.UNREACHABLE,
     "30005": Refusal.BAD_ADDRESS,
     "30006": Refusal.BAD_ADDRESS,
+    "30007": Refusal.MISCONFIGURED,
+    "30008": Refusal.UNREACHABLE,
+    "30034": Refusal.MISCONFIGURED,
+    "30036": Refusal.EXPIRED,
     "63003": Refusal.BAD_ADDRESS,
     "63014": Refusal.OPTED_OUT,
     "63016": Refusal.NEEDS_TEMPLATE,
     "63024": Refusal.BAD_ADDRESS,
 }
-"""What ends this channel for the person: a STOP that the carrier knows of; an unknown number; a landline; nobody there
-on WhatsApp; blocked there by the person; free text outside the 24 h window; a number that WhatsApp does not know."""
+"""Why what Twilio took did not arrive: a STOP that the carrier knows of; a full queue; a phone switched off; an unknown
+number; a landline; our texts filtered; nobody knows why; our sender not registered; too long in a queue; nobody there on
+WhatsApp; blocked there by the person; free text outside the 24 h window; a number that WhatsApp does not know.
+https://www.twilio.com/docs/api/errors
+"""
 
 _NO_SUCH_NUMBER = {"404", "410", "484", "604"}
 """SIP answers (RFC 3261, section 21) to a call of a number that will never do."""

@@ -17,7 +17,6 @@ from domain.delivery import (
     Folded,
     GivenBack,
     Held,
-    InDoubt,
     Lane,
     Postponed,
     Step,
@@ -33,7 +32,7 @@ from notify import summary
 from notify.channels.base import ChannelAdapter
 from notify.channels.country import country_of
 from notify.channels.reference import reference
-from notify.outcomes import ASK_AGAIN_S, after_look_up, after_refusal
+from notify.outcomes import ASK_AGAIN_S, after_look_up, after_refusal, doubtful, expired
 from notify.pool import Pool
 from notify.release import Fold, Go, Hold, Release, Suppress, Wait, open_channels, release
 from notify.render import Renderer
@@ -55,6 +54,9 @@ SLOT_WAIT_S = 2.0
 GIVE_BACK_S = 0.5
 
 Report = tuple[Pending, Step]
+
+_STATE_OF = {Refusal.SUPERSEDED: MessageState.SUPERSEDED, Refusal.EXPIRED: MessageState.EXPIRED}
+"""What some reasons not to send say of a message better than `suppressed`."""
 
 
 class Decide(Protocol):
@@ -182,6 +184,8 @@ class Sender:
         """What is decided about it at once; None if it waits for a slot, or for a provider's word."""
         if pending.state is MessageState.SUBMITTING:
             return self._find_out(pending)
+        if too_late := expired(pending, now=self._clock.now()):
+            return too_late
         match self._release(self._around(pending, broken), now=self._clock.now()):
             case Go() as go:
                 lane = lane_of(pending.stage, pending.brief.severity)
@@ -196,13 +200,14 @@ class Sender:
             case Suppress(refusal, reason) if pending.refused and refusal is Refusal.NO_CHANNEL:
                 return Ended(MessageState.FAILED, Refusal.UNREACHABLE, reason)
             case Suppress(refusal, reason):
-                return Ended(MessageState.SUPPRESSED, refusal, reason)
+                return Ended(_STATE_OF.get(refusal, MessageState.SUPPRESSED), refusal, reason)
 
     def _find_out(self, pending: Pending) -> Step | None:
         """Of a submission whose outcome nobody here knows: the process died, or the answer did not come."""
         adapter = self._channels.get(pending.channel) if pending.channel else None
         if adapter is None or adapter.provider != pending.provider:
-            return InDoubt(f"{pending.provider}, which may have taken it, is not configured now")
+            reason = f"{pending.provider}, which may have taken it, is not configured now"
+            return doubtful(pending, reason, tries=pending.tries)
         if not self._pool.free(adapter.provider, urgent=True):
             return GivenBack(GIVE_BACK_S)
         self._pool.call(adapter.provider, pending, _look_up, pending, adapter)

@@ -73,7 +73,13 @@ def _source(refusal: Refusal, channel: Channel) -> consent.Source:
 
 def on_to_the_next_channel(message: Message) -> None:
     """If there is none left, the sender lets it fail."""
-    message.state, message.channel, message.lease_until = MessageState.READY, None, None
+    message.channel = None
+    once_more(message)
+
+
+def once_more(message: Message) -> None:
+    """As if it had not been submitted: all that it says is checked again before it goes out."""
+    message.state, message.lease_until = MessageState.READY, None
     message.provider_id, message.accepted_at, message.finished_at = None, None, None
 
 

@@ -67,8 +67,8 @@ def heard_in(step: Step) -> Heard | None:
             return Heard(good=1)
         case Unknown(asked=False):
             return Heard(doubtful=1)
-        case Postponed(refusal=Refusal.UNREACHABLE):
-            # Not even a connection: as bad a sign as no answer.
+        case ChannelRefused(refusal=Refusal.UNKNOWN_OUTCOME) | Postponed(refusal=Refusal.UNREACHABLE):
+            # Not even a connection is as bad a sign as no answer.
             return Heard(doubtful=1)
         case (Postponed() | ChannelRefused() | Ended()) as refused if refused.refusal is Refusal.MISCONFIGURED:
             return Heard(ours=refused.reason)

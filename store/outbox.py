@@ -179,6 +179,7 @@ class SqlOutbox:
             taken=_provider_ids_of_others(session, message)
             if message.state == MessageState.SUBMITTING
             else frozenset(),
+            forgiven=message.forgiven,
             expires_at=message.expires_at,
             rung=message.rung,
             only_channel=Channel(message.only_channel) if message.only_channel else None,

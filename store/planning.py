@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from domain.delivery import of_use_until
 from domain.faults import Severity
 from domain.messages import (
     ANSWERS,
@@ -63,6 +64,7 @@ def _row(
         state=MessageState.HELD if held else MessageState.READY,
         reason="waits a moment, so that a storm can be seen as one" if held else None,
         not_before=not_before,
+        expires_at=of_use_until(announce.stage, now=now),
         created_at=now,
     )
     if added is not None:

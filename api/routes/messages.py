@@ -1,6 +1,6 @@
 """Messages: what went to whom, how far it got, and why or why not."""
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -13,7 +13,7 @@ from api.schemas.desk import MessageDetail, MessageOut
 from api.services import House
 from domain.errors import NotFound
 from domain.messages import MessageState, RecipientKind
-from store import events, meta
+from store import events, meta, settling
 from store.outbox import SENDING_PAUSED
 from store.tables import Message, MessageAttempt
 
@@ -25,6 +25,12 @@ class Paused(BaseModel):
 
     paused: bool
     queued: int
+
+
+class Settlement(BaseModel):
+    """What a person knows of a message in doubt, or wants."""
+
+    outcome: Literal["arrived", "send_again"]
 
 
 @router.get("", response_model=Page[MessageOut], summary="List messages, newest first")
@@ -52,9 +58,31 @@ def read_message(message_id: PathId, house: House) -> Any:
         message = session.get(Message, message_id)
         if message is None:
             raise NotFound("message", message_id)
-        attempts = select(MessageAttempt).where(MessageAttempt.message_id == message_id).order_by(MessageAttempt.id)
-        fields = {column.key: getattr(message, column.key) for column in Message.__mapper__.columns}
-        return {**fields, "log": session.scalars(attempts).all()}
+        return _detail(session, message)
+
+
+@router.post("/{message_id}/settle", response_model=MessageDetail, summary="Settle a message whose outcome is unknown")
+def settle_message(message_id: PathId, wanted: Settlement, house: House) -> Any:
+    """For a message `in_doubt`: a person knows that it arrived, or has it sent again."""
+    with house.database.write() as session:
+        arrived = wanted.outcome == "arrived"
+        return _detail(
+            session, settling.settle(session, message_id, arrived=arrived, actor="agent", now=house.clock.now())
+        )
+
+
+@router.post("/{message_id}/redrive", response_model=MessageDetail, summary="Try a message again that failed")
+def redrive_message(message_id: PathId, house: House) -> Any:
+    """Say after an address was mended; truth, consent and hours are checked again before it goes out."""
+    with house.database.write() as session:
+        return _detail(session, settling.redrive(session, message_id, actor="agent", now=house.clock.now()))
+
+
+def _detail(session: Session, message: Message) -> dict[str, Any]:
+    session.flush()
+    attempts = select(MessageAttempt).where(MessageAttempt.message_id == message.id).order_by(MessageAttempt.id)
+    fields = {column.key: getattr(message, column.key) for column in Message.__mapper__.columns}
+    return {**fields, "log": session.scalars(attempts).all()}
 
 
 @router.post("/pause", response_model=Paused, summary="Pause all sending")

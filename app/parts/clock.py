@@ -9,7 +9,10 @@ from app.clockwork import Clockwork
 from app.freezing import FREEZE_EVERY_S, Freezer
 from app.historian import LOOK_EVERY_S, WRITE_EVERY_S, Historian
 from app.house import House, Part
+from app.parts.notify import fetchers
 from app.peering import SUM_UP_EVERY_S, SummingUp
+from app.receipts import LOOK_EVERY_S as LOOK_EVERY_RECEIPTS_S
+from app.receipts import ReceiptPoll
 from domain.errors import StoreUnavailable
 
 
@@ -26,6 +29,7 @@ def build(house: House) -> Part:
     )
     peers = SummingUp(house.database, house.clock, log.append, partitions=settings.partitions, owner=house.instance)
     freezer = Freezer(house.database, house.clock, log, partitions=settings.partitions, owner=house.instance)
+    receipts = ReceiptPoll(house.database, house.clock, fetchers(house))
     clockwork = Clockwork(
         house.database,
         house.clock,
@@ -37,6 +41,7 @@ def build(house: House) -> Part:
             ("upkeep", LOOK_EVERY_S, historian.keep_up),
             ("peers", SUM_UP_EVERY_S, peers.sum_up),
             ("freeze", FREEZE_EVERY_S, freezer.work),
+            ("receipts", LOOK_EVERY_RECEIPTS_S, receipts.work),
         ),
     )
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.house import House, Part
+from app.receipts import Fetch
 from app.words import build_renderer
 from domain.messages import Channel
-from notify.channels.base import ChannelAdapter
+from notify.channels.base import ChannelAdapter, TracingAdapter
 from notify.channels.sandbox import SandboxChannel
 from notify.channels.whatsapp_templates import parse_templates
 from notify.sender import Sender
@@ -27,6 +28,7 @@ def build(house: House) -> Part:
         house.instance,
         quiet=of_ticket,
         daily_caps=house.settings.daily_caps,
+        rates=house.settings.rates,
     )
     sender = Sender(
         outbox, channels(house), house.clock, renderer=renderer, trouble=lambda line: trouble.__setitem__(0, line)
@@ -108,3 +110,10 @@ def _smtp(house: House) -> ChannelAdapter:
         domain = settings.dkim_domain or letterhead.domain
         dkim = signer_of(selector=settings.dkim_selector, domain=domain, key_file=settings.dkim_key_file)
     return SmtpEmail(parse_smtp_url(settings.smtp_url), house.clock, letterhead=letterhead, dkim=dkim)
+
+
+def fetchers(house: House) -> Mapping[str, Fetch]:
+    """By provider, how to ask what became of a message it took; none for those that cannot be asked."""
+    return {
+        adapter.provider: adapter.fetch for adapter in channels(house).values() if isinstance(adapter, TracingAdapter)
+    }

@@ -1,6 +1,6 @@
 """What the sender asks of a channel: the last hop, where a message leaves the house."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from domain.messages import Channel
 from domain.outbox import Content, Pending, Receipt
@@ -46,4 +46,13 @@ class ChannelAdapter(Protocol):
 
     def look_up(self, pending: Pending) -> Receipt | None:
         """What became of the last submission of `pending`; None if the provider has none. Raises DeliveryError."""
+        ...
+
+
+@runtime_checkable
+class TracingAdapter(Protocol):
+    """A channel whose provider can be asked later what became of a message that it took."""
+
+    def fetch(self, provider_id: str) -> Receipt:
+        """What the provider says of it now. Raises DeliveryError."""
         ...

@@ -8,11 +8,12 @@ the message may have been taken.
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import ConnectTimeout, RequestException
 from twilio.base.exceptions import TwilioException, TwilioRestException
@@ -36,6 +37,8 @@ LOOK_UP_AFTER_S = (5.0, 15.0, 40.0)
 """How fresh its lists are stands in no document, so they get about a minute."""
 OUR_ACCOUNT_RETRY_S = 300.0
 LISTED = 50
+CONNECTIONS = 20
+"""Kept open: as many as threads that may send at once."""
 CLOCKS_DIFFER = timedelta(minutes=5)
 """Between theirs, which counts whole seconds, and ours."""
 RETRIED = "#rc=5&rp=all"
@@ -122,6 +125,15 @@ class TwilioClient:
                 return _receipt(one)
         return None
 
+    def fetch(self, provider_id: str) -> Receipt:
+        """What became of a message or a call that Twilio took. Raises DeliveryError."""
+        kept = self._client.calls if provider_id.startswith("CA") else self._client.messages
+        try:
+            receipt = _receipt(kept(provider_id).fetch())
+        except (TwilioException, RequestException, ValueError) as exc:
+            raise DeliveryError(Refusal.UNKNOWN_OUTCOME, retry=Retry.LOOK_UP, detail=_detail(exc)) from exc
+        return replace(receipt, refusal=TWILIO_REFUSALS.get(receipt.code))
+
     def close(self) -> None:
         """Let go of the connections."""
         if self._http.session is not None:
@@ -155,8 +167,22 @@ class _HttpClient(TwilioHttpClient):
     """Swaps the host where one is set, and keeps what the SDK's exceptions drop: Retry-After."""
 
     def __init__(self, base_url: str, *, timeout_s: float) -> None:
+        self._last = threading.local()
         super().__init__(timeout=timeout_s, max_retries=None, logger=_wire_log())
-        self._base, self._last = urlsplit(base_url), threading.local()
+        self._base = urlsplit(base_url)
+        if self.session is not None:
+            for scheme in ("http://", "https://"):
+                self.session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
+
+    # The SDK leaves each answer in this attribute and then returns what stands there: with several threads on one
+    # client, another message's answer. So each thread has an attribute of its own.
+    @property
+    def _test_only_last_response(self) -> Response | None:
+        return getattr(self._last, "response", None)
+
+    @_test_only_last_response.setter
+    def _test_only_last_response(self, response: Response | None) -> None:
+        self._last.response = response
 
     @property
     def retry_after_s(self) -> float | None:

@@ -25,3 +25,7 @@ class TwilioSms:
     def look_up(self, pending: Pending) -> Receipt | None:
         # The text holds our signed link, so no other message reads like it.
         return self._twilio.written(pending.address, pending, lines=(pending.body,))
+
+    def fetch(self, provider_id: str) -> Receipt:
+        """What became of anything that Twilio took, be it a text or a call. Raises DeliveryError."""
+        return self._twilio.fetch(provider_id)

@@ -55,6 +55,8 @@ class Message(Base):
     template: Mapped[str | None]
     """Whose words it was written with: `sms/opening.fr.txt`, or `thermia.opening.sms v3`."""
     attempts: Mapped[int] = mapped_column(default=0)
+    forgiven: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How many submissions there had been when a person sent it again: they count for no giving up."""
     look_ups: Mapped[int] = mapped_column(default=0)
     """How often the provider was asked about the last submission."""
     refused_channels: Mapped[list[Any]] = mapped_column(default=list)
@@ -85,7 +87,7 @@ class MessageAttempt(Base):
     message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), index=True)
     at: Mapped[datetime]
     kind: Mapped[str]
-    """submit | look_up | receipt | render | given_up"""
+    """submit | look_up | receipt | render | given_up | desk"""
     outcome: Mapped[str]
     code: Mapped[str] = mapped_column(default="")
     detail: Mapped[str] = mapped_column(default="")

@@ -41,3 +41,4 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.add_column(sa.Column("country", sa.String(), nullable=True))
+        batch_op.add_column(sa.Column("forgiven", sa.Integer(), nullable=False, server_default="0"))

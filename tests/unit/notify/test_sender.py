@@ -195,6 +195,7 @@ def test_what_never_arrived_is_sent_again_after_the_grace(house, sms, start):
 
 
 def test_where_nobody_can_say_a_person_decides(house, sms, start):
+    house.change(Customer, "c-1", email=None)
     house.plan()
     sms.authoritative, sms.look_up_after_s = False, ()
     sms.before = [DeliveryError(Refusal.UNKNOWN_OUTCOME, retry=Retry.LOOK_UP)]
@@ -269,6 +270,7 @@ def test_each_good_news_answers_its_own_bad_news(house, sms, start):
 )
 def test_killed_at_any_point_the_message_is_sent_once(house, sms, start, death, authoritative):
     call, after_commit = death
+    house.change(Customer, "c-1", email=None)
     house.plan()
     sms.authoritative = authoritative
     with pytest.raises(Killed):
