@@ -29,9 +29,9 @@ Fetch = Callable[[str], Receipt]
 class ReceiptPoll:
     """Asks for the receipts that are missing; several may run, one asks."""
 
-    def __init__(self, database: Database, clock: Clock, fetch: Mapping[str, Fetch]) -> None:
+    def __init__(self, database: Database, clock: Clock, fetch: Mapping[str, Fetch], *, cap: int = CAP) -> None:
         """`fetch` by provider; a provider that cannot be asked is not among them."""
-        self._database, self._clock, self._fetch = database, clock, fetch
+        self._database, self._clock, self._fetch, self._cap = database, clock, fetch, cap
 
     def work(self) -> None:
         """Ask, if it is time. Raises StoreUnavailable."""
@@ -46,7 +46,7 @@ class ReceiptPoll:
                 Message.accepted_at.between(now - UNTIL, now - AFTER),
             )
             .order_by(Message.accepted_at)
-            .limit(CAP)
+            .limit(self._cap)
         )
         with self._database.read() as session:
             rows = session.execute(query).all()

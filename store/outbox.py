@@ -57,10 +57,11 @@ class SqlOutbox:
         daily_caps: Mapping[Channel, int] = DAILY_CAPS,
         wall: Callable[[], float] = time.time,
         rates: Mapping[str, float] = MappingProxyType({}),
+        take_lease_s: float = TAKE_LEASE_S,
     ) -> None:
         """`rates`: segments a second by sender, where it is not the default of `domain.lines`; 0 means no limit."""
         self._database, self._clock, self._owner, self._wall = database, clock, owner, wall
-        self._rates = rates
+        self._rates, self._take_lease_s = rates, take_lease_s
         self._briefs = BriefWriter(signer, dispatcher, quiet, daily_caps)
 
     def paused(self) -> bool:
@@ -109,7 +110,7 @@ class SqlOutbox:
         with self._database.write() as session:
             still_free = select(Message.id).where(Message.id.in_(ids), *self._free()).order_by(Message.id)
             mine = session.scalars(still_free.with_for_update(skip_locked=True)).all()
-            seconds = case((Message.state == MessageState.SUBMITTING, LOOK_UP_LEASE_S), else_=TAKE_LEASE_S)
+            seconds = case((Message.state == MessageState.SUBMITTING, LOOK_UP_LEASE_S), else_=self._take_lease_s)
             session.execute(
                 update(Message)
                 .where(Message.id.in_(mine))
