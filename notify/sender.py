@@ -80,8 +80,8 @@ class Outbox(Protocol):
         """Lease what is due, most urgent first, at most one message a person; `urgent`: only of danger."""
         ...
 
-    def write(self, reports: Sequence[Report]) -> Collection[int]:
-        """All in one transaction. The ids of those that are so now: the rest was taken over, or has to wait."""
+    def write(self, reports: Sequence[Report]) -> Sequence[Report]:
+        """All in one transaction. Those that are so now: the rest was taken over, or has to wait."""
         ...
 
 
@@ -251,14 +251,13 @@ class Sender:
 
     def _write(self, reports: Sequence[Report]) -> None:
         """Write what was decided; what is written as `submitting` is handed to its provider."""
-        written = self._written(reports) if reports else ()
-        for pending, step in reports:
-            if isinstance(step, Submitting) and pending.id in written:
+        for pending, step in self._written(reports) if reports else ():
+            if isinstance(step, Submitting):
                 adapter = self._channels[step.channel]
                 self._pool.call(adapter.provider, pending, _send, pending, adapter, step)
 
-    def _written(self, reports: Sequence[Report]) -> Collection[int]:
-        """The ids of those that count. One that cannot be written takes no other along."""
+    def _written(self, reports: Sequence[Report]) -> Sequence[Report]:
+        """Those that are so now. One that cannot be written takes no other along."""
         try:
             return self._outbox.write(reports)
         except StoreUnavailable:

@@ -90,8 +90,8 @@ class SqlOutbox:
             _held = self._warmed(session, list(rows.values()))
             return [found for each in due if each in rows and (found := self._readable(session, rows[each]))]
 
-    def write(self, reports: Sequence[tuple[Pending, Step]]) -> frozenset[int]:
-        """Write each step, in one transaction. The ids of those that are so now: the rest was lost, or has to wait."""
+    def write(self, reports: Sequence[tuple[Pending, Step]]) -> list[tuple[Pending, Step]]:
+        """Write each step, in one transaction. Those that are so now: the rest was lost, or has to wait."""
         with self._database.write() as session:
             query = locked(select(Message).where(Message.id.in_({one.id for one, _ in reports})).order_by(Message.id))
             rows = {row.id: row for row in session.scalars(query)}
@@ -100,11 +100,11 @@ class SqlOutbox:
             lines = LineBook(session, self._rates, now=now, wall_s=wall_s)
             lines.open(lines_of(rows, [(pending.id, step) for pending, step in reports]))
             scribe = Scribe(session, lines, now, wall_s)
-            written = [one.id for one, step in reports if scribe.write(rows[one.id], one, step)]
+            written = [(one, step) for one, step in reports if scribe.write(rows[one.id], one, step)]
             lines.close()
         if scribe.lost:
             _log.info("messages_taken_over", message_ids=scribe.lost)
-        return frozenset(written)
+        return written
 
     def _lease(self, ids: Sequence[int]) -> list[int]:
         with self._database.write() as session:

@@ -400,3 +400,21 @@ def test_what_the_receiver_takes_once_is_simply_sent_again(house, sms, start):
         sender.step()
     assert (len(sms.references), len(set(sms.references))) == (2, 1)
     assert house.message().state == MessageState.ACCEPTED
+
+
+def test_a_decision_that_outlived_its_lease_is_not_sent_beside_the_next_one(house, sms):
+    """A machine under load: the lease of what waits for a slot runs out, and the sender takes its own message again."""
+
+    class Late:
+        inner = house.outbox()
+        paused, broken, write = inner.paused, inner.broken, inner.write
+
+        def take(self, limit, *, urgent=False):
+            first = self.inner.take(limit, urgent=urgent)
+            house.wall.advance(outbox.TAKE_LEASE_S)
+            return [*first, *self.inner.take(limit, urgent=urgent)]
+
+    house.plan()
+    Sender(Late(), {Channel.SMS: sms}, house.clock).step()
+    assert len(sms.references) == 1
+    assert house.message().state == MessageState.ACCEPTED

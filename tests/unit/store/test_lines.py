@@ -35,7 +35,7 @@ def people(house, count, *, stage=MessageStage.RELAPSED):
 
 def submit(box, messages, *, line=LINE, segments=1):
     step = Submitting(Channel.SMS, "+33612345678", Content("hello"), line, patience_s=10, segments=segments)
-    return box.write([(one, step) for one in messages])
+    return {one.id for one, _ in box.write([(one, step) for one in messages])}
 
 
 def kinds(house):

@@ -31,7 +31,8 @@ def take(box):
 
 
 def submit(box, pending, *, channel=Channel.SMS):
-    return box.write([(pending, Submitting(channel, "+33612345678", Content("hello"), LINE, patience_s=10))])
+    step = Submitting(channel, "+33612345678", Content("hello"), LINE, patience_s=10)
+    return {one.id for one, _ in box.write([(pending, step)])}
 
 
 def accept(box, pending, provider_id, *, attempt):
@@ -257,8 +258,19 @@ def test_one_lost_lease_does_not_spoil_the_batch(house):
     house.wall.advance(outbox.TAKE_LEASE_S)
     assert take(other).id == 1
     step = Submitting(Channel.SMS, "+33612345678", Content("hello"), LINE, patience_s=10)
-    assert box.write([(one, step) for one in mine.values()]) == {2}
+    assert {one.id for one, _ in box.write([(one, step) for one in mine.values()])} == {2}
     assert [house.message(n).state for n in (1, 2)] == [MessageState.READY, MessageState.SUBMITTING]
+
+
+def test_of_two_decisions_on_one_message_only_the_one_with_the_newer_lease_counts(house):
+    house.plan()
+    box = house.outbox()
+    (first,) = box.take(9)
+    house.wall.advance(outbox.TAKE_LEASE_S)
+    (second,) = box.take(9)
+    step = Submitting(Channel.SMS, "+33612345678", Content("hello"), LINE, patience_s=10)
+    assert box.write([(first, step), (second, step)]) == [(second, step)]
+    assert house.message().attempts == 1
 
 
 def test_a_person_has_one_message_in_a_batch(house):
