@@ -44,7 +44,7 @@ TWILIO_REFUSALS = {
     "63024": Refusal.BAD_ADDRESS,
 }
 """Why what Twilio took did not arrive: a STOP that the carrier knows of; a full queue; a phone switched off; an unknown
-number; a landline; our texts filtered; nobody knows why; our sender not registered; too long in a queue; nobody there on
+number; a landline; our texts filtered; nobody knows why; our sender not registered; too long in a queue; nobody on
 WhatsApp; blocked there by the person; free text outside the 24 h window; a number that WhatsApp does not know.
 https://www.twilio.com/docs/api/errors
 """

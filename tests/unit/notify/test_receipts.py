@@ -84,7 +84,23 @@ def test_a_call_whose_status_is_not_known_is_no_receipt():
 
 @pytest.mark.parametrize(
     ("code", "refusal"),
-    [("63016", Refusal.NEEDS_TEMPLATE), ("63014", Refusal.OPTED_OUT), ("63024", Refusal.BAD_ADDRESS), ("30008", None)],
+    [("63016", Refusal.NEEDS_TEMPLATE), ("63014", Refusal.OPTED_OUT), ("63024", Refusal.BAD_ADDRESS), ("30009", None)],
 )
 def test_what_whatsapp_refuses_leads_to_the_next_channel(code, refusal):
     assert receipt_of({"MessageSid": "SM1", "MessageStatus": "failed", "ErrorCode": code}).refusal is refusal
+
+
+@pytest.mark.parametrize(
+    ("code", "refusal"),
+    [
+        ("30003", Refusal.UNREACHABLE),
+        ("30008", Refusal.UNREACHABLE),
+        ("30007", Refusal.MISCONFIGURED),
+        ("30034", Refusal.MISCONFIGURED),
+        ("30001", Refusal.RATE_LIMITED),
+        ("30036", Refusal.EXPIRED),
+    ],
+)
+def test_what_did_not_arrive_says_whether_another_try_may_help(code, refusal):
+    told = receipt_of({"MessageSid": "SM1", "MessageStatus": "undelivered", "ErrorCode": code})
+    assert told.refusal is refusal
