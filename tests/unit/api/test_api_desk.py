@@ -67,6 +67,24 @@ def test_messages_say_how_far_they_got(told: Story) -> None:
     assert client.get("/v1/messages/999").status_code == 404
 
 
+def test_a_person_settles_a_message_in_doubt_and_tries_one_again_that_failed(story: Story) -> None:
+    client = story.house.client
+    (opening,) = client.get("/v1/messages?customer_id=c-sophie").json()["items"]
+    address = f"/v1/messages/{opening['id']}"
+    with story.house.database.write() as session:
+        session.get_one(Message, opening["id"]).state = MessageState.IN_DOUBT
+    assert 'prevenant_messages_stuck{state="in_doubt"} 1.0' in client.get("/metrics").text
+    assert client.post(f"{address}/settle", json={"outcome": "perhaps"}).status_code == 422
+    assert client.post(f"{address}/redrive").status_code == 409
+    settled = client.post(f"{address}/settle", json={"outcome": "arrived"}).json()
+    assert (settled["state"], settled["reason"]) == ("delivered", "agent says that it arrived")
+    assert settled["log"][-1]["outcome"] == "arrived"
+    with story.house.database.write() as session:
+        session.get_one(Message, opening["id"]).state = MessageState.DEAD
+    assert client.post(f"{address}/redrive").json()["state"] == "ready"
+    assert client.post("/v1/messages/999/redrive").status_code == 404
+
+
 def test_counters_never_fall(story: Story) -> None:
     now = story.house.clock.now()
     with story.house.database.write() as session:
