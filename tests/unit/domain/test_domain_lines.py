@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from domain.delivery import Lane, lane_of, next_try_s
 from domain.faults import Severity
 from domain.lines import CANARY_S, DOUBTS, LONGEST_PAUSE_S, Bucket, Circuit, Heard, Rate, rate_of
-from domain.messages import MessageStage, Refusal
+from domain.messages import Channel, MessageStage, Refusal
 
 T0 = 1_000_000.0
 CLOSED = Circuit(since=T0)
@@ -102,6 +102,7 @@ def test_danger_goes_before_news_and_summaries_go_last():
 
 
 def test_a_phone_that_is_off_is_tried_three_times_more():
-    pauses = [next_try_s(Refusal.UNREACHABLE, attempt=attempt) for attempt in range(1, 6)]
+    pauses = [next_try_s(Refusal.UNREACHABLE, channel=Channel.SMS, attempt=attempt) for attempt in range(1, 6)]
     assert pauses == [60.0, 600.0, 3600.0, None, None]
-    assert next_try_s(Refusal.BAD_ADDRESS, attempt=1) is None
+    assert next_try_s(Refusal.BAD_ADDRESS, channel=Channel.SMS, attempt=1) is None
+    assert next_try_s(Refusal.UNREACHABLE, channel=Channel.EMAIL, attempt=1) is None
