@@ -8,21 +8,21 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.inbound import Person, find_person, receive
+from api.call_backs import Caller, call_wanted, caller_of, hears, put_through, putting_through
+from api.inbound import Person
 from api.services import Services
 from api.situation import facts_of
 from api.views import times
 from api.views.customer_story import Story, tell
 from domain.errors import SourceError
-from domain.messages import Channel, MessageStage, RecipientKind, ReplyIntent
-from domain.tickets import Announce, Effect
+from domain.messages import ReplyIntent
+from domain.tickets import Effect
 from notify.channels.reference import message_id
 from notify.channels.twilio_twiml import Script, announcement, connecting, saying, script
 from notify.channels.twilio_voice import keys_to
 from notify.wording import LANGUAGES
 from store.briefs import HOUSE_NAME, sender_of
-from store.tables import Customer, Device, Inbound, Message, Product, Technician, Ticket
-from tickets import service
+from store.tables import Customer, Device, Inbound, Product, Ticket
 
 HOOK = "/hooks/twilio/voice"
 PERSON_KEYS = frozenset({"9", "0"})
@@ -47,7 +47,7 @@ def on_call(session: Session, house: Services, fields: Mapping[str, str], *, ref
         return talk.put_through(connected=fields["DialCallStatus"] in _CONNECTED)
     if fields.get("Digits"):
         return talk.pressed(fields["Digits"][0])
-    if talk.message is not None:
+    if talk.caller.message is not None:
         return talk.answered(by_machine=fields.get("AnsweredBy", "").startswith("machine")), []
     return talk.called()
 
@@ -70,10 +70,7 @@ class _Talk:
     session: Session
     house: Services
     now: datetime
-    sid: str
-    number: str
-    person: Person | None
-    message: Message | None
+    caller: Caller
     language: str
     action: str
 
@@ -83,25 +80,15 @@ class _Talk:
     ) -> "_Talk":
         if not fields.get("CallSid"):
             raise SourceError("there is no call", key="CallSid", cure="only a call asks here")
-        named = message_id(reference)
-        message = session.get(Message, named) if named is not None else None
-        number = fields.get("From" if message is None else "To", "")
-        person = _recipient(session, message) if message else find_person(session, Channel.VOICE, number)
-        return cls(
-            session,
-            house,
-            now,
-            fields["CallSid"],
-            number,
-            person,
-            message,
-            _language(house, person, message, number=number),
-            keys_to(house.public_url.rstrip("/") + HOOK, reference=reference),
-        )
+        ours = message_id(reference)
+        number = fields.get("From" if ours is None else "To", "")
+        caller = caller_of(session, fields["CallSid"], number=number, message_id=ours)
+        action = keys_to(house.public_url.rstrip("/") + HOOK, reference=reference)
+        return cls(session, house, now, caller, _language(house, caller), action)
 
     def answered(self, *, by_machine: bool) -> str:
         """A call of ours was taken, by a person or a machine: the message, said to the end either way."""
-        said = script((self.message.body if self.message else None) or "")
+        said = script((self.caller.message.body if self.caller.message else None) or "")
         if by_machine:
             return saying(said.message, self._line("call_us"), self._line("farewell"), language=self.language)
         return announcement(said, language=self.language, action=self.action)
@@ -111,11 +98,11 @@ class _Talk:
 
         To hear it from us is to know it: the call counts as that.
         """
-        effects = self._hears(ReplyIntent.ACKNOWLEDGED, text="", key="")
+        effects = self._hears(ReplyIntent.ACKNOWLEDGED)
         hello = self._line("hello")
-        if not isinstance(self.person, Customer):
+        if not isinstance(self.caller.person, Customer):
             return self._ask(hello, self._line("person")), effects
-        story = self._story(self.person)
+        story = self._story(self.caller.person)
         if story is None or story.over:
             return self._ask(hello, self._line("all_well"), self._line("choices")), effects
         choices = "choices" if "send" in {story.main, *story.others} else "person"
@@ -126,57 +113,37 @@ class _Talk:
         """A key was pressed."""
         if key in PERSON_KEYS:
             return self._to_a_person()
-        if key not in _KEYS or not isinstance(self.person, Customer):
-            known = isinstance(self.person, Customer)
+        if key not in _KEYS or not isinstance(self.caller.person, Customer):
+            known = isinstance(self.caller.person, Customer)
             return self._ask(self._line("again"), self._line("choices" if known else "person")), []
         intent, answer = _KEYS[key]
-        effects = self._hears(intent, text=key, key=key)
+        effects = self._hears(intent, key=key)
         return saying(self._line(answer), self._line("farewell"), language=self.language), effects
 
     def put_through(self, *, connected: bool) -> Answer:
         """The call to our person is over, or nobody took it: then somebody calls back."""
+        put_through(self.session, self.caller)
         if connected:
-            effects = self._hears(ReplyIntent.ACKNOWLEDGED, text="9", key="9")
+            effects = self._hears(ReplyIntent.ACKNOWLEDGED, key="9")
             return saying(self._line("farewell"), language=self.language), effects
         return self._call_back("nobody_free")
 
     def _to_a_person(self) -> Answer:
         if not self.house.human_phone:
             return self._call_back("call_back")
+        putting_through(self.session, self.caller, now=self.now)
         line = self._line("connecting")
         return connecting(line, self.house.human_phone, language=self.language, action=self.action), []
 
     def _call_back(self, answer: str) -> Answer:
         """Somebody is told to call: a promise is kept to a stranger too, as far as their number can be seen."""
-        if not isinstance(self.person, Customer) and not _NUMBER.fullmatch(self.number.lstrip("+")):
+        if not isinstance(self.caller.person, Customer) and not _NUMBER.fullmatch(self.caller.number.lstrip("+")):
             return saying(self._line("no_number"), self._line("farewell"), language=self.language), []
-        raised = self._raised()
-        effects = [*self._hears(ReplyIntent.CALL_ME, text="9", key="9"), *raised]
+        effects = call_wanted(self.session, self.caller, now=self.now)
         return saying(self._line(answer), self._line("farewell"), language=self.language), effects
 
-    def _raised(self) -> Sequence[Effect]:
-        """For who is no customer: a customer's own ticket says it already."""
-        asked = select(Inbound.id).where(Inbound.provider_id == f"{self.sid}-9")
-        if isinstance(self.person, Customer) or self.session.scalar(asked) is not None:
-            return []
-        about = self.message.ticket_id if self.message else None
-        if about is None:
-            return service.on_stranger(self.session, number=self.number, reference=self.sid, now=self.now)
-        who = {"caller": self.number, "caller_name": self.person.name if self.person else ""}
-        return [Announce(about, MessageStage.CALL_WANTED, self.sid, who)]
-
-    def _hears(self, intent: ReplyIntent, *, text: str, key: str) -> Sequence[Effect]:
-        return receive(
-            self.session,
-            channel=Channel.VOICE,
-            text=text,
-            provider_id="-".join(filter(None, (self.sid, key))),
-            address=self.number,
-            person=self.person,
-            ticket_id=self.message.ticket_id if self.message else None,
-            intent=intent,
-            now=self.now,
-        )
+    def _hears(self, intent: ReplyIntent, *, key: str = "") -> Sequence[Effect]:
+        return hears(self.session, self.caller, intent, key=key, now=self.now)
 
     def _ask(self, *lines: str) -> str:
         words = Script("", " ".join(filter(None, lines)), self._line("farewell"))
@@ -186,15 +153,17 @@ class _Talk:
         return self.house.renderer.line(name, {"maker": self._maker()}, language=self.language)
 
     def _maker(self) -> str:
-        if not isinstance(self.person, Customer):
+        if not isinstance(self.caller.person, Customer):
             return HOUSE_NAME
         query = select(Product).join(Device, Device.product == Product.name)
-        mine = query.where(Device.customer_id == self.person.id).order_by(Device.last_seen.desc().nulls_last())
+        mine = query.where(Device.customer_id == self.caller.person.id).order_by(Device.last_seen.desc().nulls_last())
         return sender_of(self.session, self.session.scalars(mine.limit(1)).first())
 
     def _story(self, customer: Customer) -> Story | None:
         """Of the ticket that this call is about."""
-        about = select(Ticket).join(Inbound, Inbound.ticket_id == Ticket.id).where(Inbound.provider_id == self.sid)
+        about = (
+            select(Ticket).join(Inbound, Inbound.ticket_id == Ticket.id).where(Inbound.provider_id == self.caller.sid)
+        )
         ticket = self.session.scalar(about)
         if ticket is None:
             return None
@@ -205,15 +174,10 @@ class _Talk:
         return tell(facts, language=self.language, zone=zone, now=self.now)
 
 
-def _recipient(session: Session, message: Message) -> Person | None:
-    if message.recipient_kind == RecipientKind.CUSTOMER:
-        return session.get(Customer, message.recipient_id)
-    return session.get(Technician, message.recipient_id)
-
-
-def _language(house: Services, person: Person | None, message: Message | None, *, number: str) -> str:
+def _language(house: Services, caller: Caller) -> str:
     """A stranger is spoken to as their number suggests."""
-    stranger = "fr" if number.startswith(_FRENCH) else "en"
-    wanted = person.language if person else house.dispatcher.language if message else stranger
+    stranger = "fr" if caller.number.startswith(_FRENCH) else "en"
+    ours = house.dispatcher.language if caller.message else stranger
+    wanted = caller.person.language if caller.person else ours
     short = wanted.partition("-")[0].lower()
     return short if short in LANGUAGES else "en"

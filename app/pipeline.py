@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 import dispatch.service as dispatching
+from api import call_backs
 from domain.faults import Transition
 from domain.tickets import Announce, Effect, VisitUnneeded, VisitWanted
 from store import due, planning, registry
@@ -45,9 +46,12 @@ def on_command_answer(session: Session, command_id: str, *, status: str, detail:
 
 
 def on_due(session: Session, due_id: int, *, now: datetime) -> None:
-    """clock → tickets and dispatch: an appointment has come."""
+    """clock → tickets, dispatch and the desk's telephone: an appointment has come."""
     row = due.take(session, due_id)
     if row is None:
+        return
+    if row.kind == call_backs.CALL_BACK:
+        hand_on(session, call_backs.on_due(session, row, now=now), now=now)
         return
     handler = dispatching.on_due if row.kind in dispatching.DUE_KINDS else service.on_due
     hand_on(session, handler(session, row, now=now), now=now)

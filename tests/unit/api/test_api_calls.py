@@ -7,11 +7,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from api.call_backs import CALL_BACK, NO_WORD
+from app import pipeline
 from domain.faults import Severity
 from domain.outbox import Content
 from notify.channels.twilio_client import TwilioAccount
 from notify.channels.twilio_voice import TwilioVoice
-from store.tables import Inbound, Message, Ticket, TimelineEntry
+from store.tables import Due, Inbound, Message, Ticket, TimelineEntry
 from tests.fakes.api_house import PUBLIC_URL, House
 from tests.fakes.api_story import Story
 from tests.fakes.servers import served
@@ -220,6 +222,35 @@ def test_nobody_at_the_desk_means_a_call_back(house: House, line: TwilioState, o
     assert "vous rappellera" in said(line.dialled(sid, through, outcome))
     assert replies(house, message.ticket_id) == [("voice", "call_me")]
     assert "call_wanted" in stages(house, message.ticket_id)
+
+
+def appointments(house: House) -> list[int]:
+    with house.database.read() as session:
+        return [row.id for row in session.query(Due).filter_by(kind=CALL_BACK)]
+
+
+@pytest.mark.parametrize("number", [SOPHIE, STRANGER])
+def test_who_was_being_put_through_is_called_back_if_nobody_tells_us_how_it_went(
+    house: House, line: TwilioState, number: str
+) -> None:
+    staffed(house)
+    sid, twiml = line.incoming(HOOK, number)
+    for _ in range(2):
+        line.press(sid, twiml, "9")
+    (appointment,) = appointments(house)
+    house.clock.advance(seconds=NO_WORD.total_seconds())
+    with house.database.write() as session:
+        pipeline.on_due(session, appointment, now=house.clock.now())
+        wanted = session.query(Message).filter_by(stage="call_wanted", created_at=house.clock.now()).count()
+    assert wanted == 1
+    assert appointments(house) == []
+
+
+def test_who_has_talked_to_a_person_is_not_called_back(house: House, line: TwilioState) -> None:
+    staffed(house)
+    sid, twiml = line.incoming(HOOK, SOPHIE)
+    line.dialled(sid, line.press(sid, twiml, "9"), "completed")
+    assert appointments(house) == []
 
 
 @pytest.mark.parametrize("key", ["3", "8", "*", "#"])
