@@ -1,5 +1,7 @@
 """Makers' own words: declared, tried before they are stored, listed, used, and given back."""
 
+from pathlib import Path
+
 import pytest
 
 from app.words import build_renderer
@@ -163,3 +165,20 @@ def test_the_start_says_which_words_are_broken_and_goes_on(house: House, outdate
 
 def test_a_whole_set_of_words_is_no_trouble(house: House) -> None:
     assert build_renderer(house.database)[1] is None
+
+
+def test_a_makers_words_go_with_it(house: House) -> None:
+    apply(house, "kind: maker\nid: gone\nname: Gone")
+    apply(house, OPENING.replace("maker: thermia", "maker: gone"))
+    assert house.client.delete("/v1/makers/gone").status_code == 204
+    assert house.client.get("/v1/templates").json()["items"] == []
+
+
+def test_the_words_of_the_examples_are_right_and_cheap(empty: House) -> None:
+    folder = Path(__file__).parents[3] / "examples" / "home_fleet"
+    text = "\n---\n".join((folder / name).read_text() for name in ("products.yaml", "templates.yaml"))
+    answer = apply(empty, text)
+    assert answer.status_code == 200, answer.text
+    assert [one for one in answer.json()["items"] if one["kind"] == "template"] == [
+        {"kind": "template", "name": "lavanda.acknowledged.sms", "outcome": "created", "version": 1}
+    ]
