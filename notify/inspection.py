@@ -3,7 +3,7 @@
 The notify role does so at its start, `prevenant apply` with what makers declare, and the tests with what is shipped.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,8 +50,8 @@ class Findings:
     costs: tuple[Cost, ...] = ()
 
 
-def inspect_shipped(folder: Path = TEMPLATES) -> Findings:
-    """Every moment in every language on every channel, as shipped in `folder`."""
+def inspect_shipped(folder: Path = TEMPLATES, *, moments: Sequence[str] = MOMENTS) -> Findings:
+    """The moments in every language on every channel, as shipped in `folder`."""
     renderer = Renderer(folder)
     return _together(
         inspect(
@@ -63,7 +63,7 @@ def inspect_shipped(folder: Path = TEMPLATES) -> Findings:
         )
         for channel in SHIPPED
         if (folder / channel).is_dir()
-        for moment in MOMENTS
+        for moment in moments
         for language in LANGUAGES
     )
 

@@ -102,7 +102,7 @@ class Renderer:
             "link": facts["link"],
             "headline": _one_line(said["headline"]),
             # What a list of mails shows beside the subject: in a thread that is the first mail's, and no news.
-            "preheader": " ".join([_one_line(said["headline"]), *paragraphs[:1]]),
+            "preheader": ". ".join([_one_line(said["headline"]).rstrip("."), *paragraphs[:1]]),
             "paragraphs": paragraphs,
             "button": _one_line(said["button"]),
             "footer": _one_line(footer.render(facts)),

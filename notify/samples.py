@@ -209,6 +209,7 @@ def _dangerous(brief: Brief) -> Brief:
         severity=Severity.SAFETY,
         noun={"en": "boiler", "fr": "chaudière"},
         says={"en": "reports carbon monoxide", "fr": "signale du monoxyde de carbone"},
+        notice={"en": "It has no smell; it may give you a headache.", "fr": "Sans odeur, il peut donner mal au crâne."},
         instruction={"en": "Get out, open windows", "fr": "Sortez, aérez"},
     )
 

@@ -6,6 +6,7 @@ calls and computes nothing, so no text can loop without end, fill the memory or 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -37,6 +38,7 @@ class Absent(StrictUndefined):
         return False
 
 
+@cache
 def absent(name: str) -> Absent:
     """The fact `name`, which nobody knows."""
     return Absent(name=name)

@@ -8,9 +8,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from domain.errors import Conflict
 from domain.telemetry import DeviceDeleted
-from store import control, events
+from store import control, events, wordings
 from store.firmware import end_firmware
-from store.tables import Customer, Device, DeviceValue, Maker, Product, RuleVersion, Technician, Ticket, Visit
+from store.tables import Customer, Device, DeviceValue, Maker, Product, RuleVersion, Technician, Ticket, Visit, Wording
 from store.tables.base import Base
 
 
@@ -24,6 +24,8 @@ def remove(session: Session, row: Base, *, now: datetime) -> None:
             events.publish(session, "device.deleted", at=now, device_id=row.id)
         case Maker():
             _refuse(session, row.id, [("product", Product.name, Product.maker)])
+            for own in session.scalars(wordings.in_force().where(Wording.maker == row.id)).all():
+                wordings.withdraw(session, own, now=now)
         case Product():
             _refuse(
                 session,

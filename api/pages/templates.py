@@ -20,7 +20,8 @@ from api.views.phrases import first_upper
 from api.views.wording_preview import Choice, preview
 from domain.errors import NotFound, SourceError
 from domain.messages import Channel, RecipientKind
-from notify.inspection import Findings, inspect_shipped
+from domain.wordings import Override
+from notify.inspection import Findings, inspect_override, inspect_shipped
 from notify.phrasebook import parts_of
 from notify.render import Renderer
 from notify.samples import samples
@@ -52,8 +53,8 @@ class Entry:
     english: int
     french: int
     """Segments of the text message with plausible facts, at most; 0 where it is broken."""
-    own: Sequence[str]
-    """Channels on which a maker has other words."""
+    own: Sequence[tuple[str, str]]
+    """Names of makers' own words, and what is wrong with them."""
 
 
 @router.get("/templates")
@@ -71,7 +72,7 @@ def templates(request: Request, house: House) -> Response:
             part="parts/templates.html",
             frame=frame(request, session),
             makers=makers,
-            groups=_groups(session, choice),
+            groups=_groups(session, choice, renderer),
             name=name,
             parts=parts,
             facts=FACTS,
@@ -154,16 +155,21 @@ def _manifest(choice: Choice, parts: Mapping[str, str]) -> str:
     return yaml.safe_dump({**head, **whose, **words}, sort_keys=False, allow_unicode=True, width=100)
 
 
-def _groups(session: Session, choice: Choice) -> list[tuple[str, list[Entry]]]:
-    own = session.scalars(wordings.in_force()).all()
+def _groups(session: Session, choice: Choice, renderer: Renderer) -> list[tuple[str, list[Entry]]]:
+    own = [wordings.override(row) for row in session.scalars(wordings.in_force())]
     findings = _shipped()
     groups: dict[RecipientKind, list[Entry]] = {kind: [] for kind in _AUDIENCES}
     for moment in MOMENTS:
-        names = [row.name for row in own if row.moment == moment]
+        names = [(one.name, _wrong(renderer, one)) for one in own if one.moment == moment]
         query = urlencode({"moment": moment, "language": choice.language, "channel": choice.channel})
         english, french = (_segments(findings, moment, language) for language in LANGUAGES)
         groups[audience_of(moment)].append(Entry(title_of(moment), f"/templates?{query}", english, french, names))
     return [(_AUDIENCES[kind], entries) for kind, entries in groups.items()]
+
+
+def _wrong(renderer: Renderer, own: Override) -> str:
+    """What is wrong with words that were right when they were declared; empty if nothing is."""
+    return "; ".join(str(mistake) for mistake in inspect_override(renderer, own).mistakes)
 
 
 @cache

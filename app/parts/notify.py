@@ -33,7 +33,7 @@ def build(house: House) -> Part:
     sender = Sender(
         outbox, channels(house), house.clock, renderer=renderer, trouble=lambda line: trouble.__setitem__(0, line)
     )
-    return Part(sender.run, lambda: {"trouble": trouble[0] or broken})
+    return Part(sender.run, lambda: {"trouble": trouble[0] or broken()})
 
 
 def channels(house: House) -> Mapping[Channel, ChannelAdapter]:

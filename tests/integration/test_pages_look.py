@@ -90,6 +90,7 @@ PAGES = {
     "status": "/status",
     "templates": "/templates?moment=visit_confirmed&language=fr&sample=accents",
     "templates-mail": "/templates?moment=opening&channel=email",
+    "templates-call": "/templates?moment=safety&channel=voice&language=fr&sample=danger",
     "customer-visit": "customer:2",
     "customer-told": "customer:4",
     "customer-english": "customer:3",

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from domain.messages import Channel, MessageState
+from domain.delivery import Accepted, Submitting
+from domain.lines import Line
+from domain.messages import Channel, MessageStage, MessageState
 from domain.outbox import Content, Receipt
-from store import events, receipts
+from domain.wordings import Override
+from store import events, receipts, template_alerts, wordings
 from store.database import Database
-from store.tables import Base, Event
+from store.tables import Base, Event, Message
 from tests.fakes.outbox_rows import START, House
 from tests.fakes.postgres import postgres
 
@@ -88,14 +91,41 @@ def test_what_is_taken_back_is_not_told(house: House) -> None:
         assert session.query(Event).count() == 3
 
 
+def test_of_senders_that_fail_with_one_template_at_once_one_tells_the_dispatcher(house: House) -> None:
+    house.plan()
+    message_id = house.message().id
+
+    def fail() -> None:
+        with house.database.write() as session:
+            message = session.get_one(Message, message_id)
+            template_alerts.alert(session, message, template="sms/opening.en.txt", problem="broken", now=START)
+
+    threads = [threading.Thread(target=fail) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    with house.database.read() as session:
+        assert session.query(Message).filter_by(stage=MessageStage.TEMPLATE_BROKEN).count() == 1
+
+
+def test_own_words_are_found_again_in_their_newest_version(house: House) -> None:
+    for text in ("a", "b"):
+        own = Override("thermia", "opening", Channel.SMS, 0, {"en": {"text": text}})
+        with house.database.write() as session:
+            wordings.put(session, own, now=START)
+    news = wordings.SqlWordings(house.database).changed(0)
+    assert news is not None
+    assert [(one.version, one.words) for one in news[1]] == [(2, {"en": {"text": "b"}})]
+
+
 def test_two_receipts_at_once_do_not_go_backwards(house: House) -> None:
     house.plan()
     box = house.outbox()
-    pending = box.take()
-    assert pending is not None
-    content = Content("hello")
-    box.submitting(pending, channel=Channel.SMS, address="+336", content=content, provider="twilio", patience_s=10)
-    box.accepted(pending, Receipt("SM1", MessageState.ACCEPTED), attempt=1)
+    (pending,) = box.take(1)
+    line = Line("twilio", "+33700000000", "FR")
+    box.write([(pending, Submitting(Channel.SMS, "+336", Content("hello"), line, 10.0))])
+    box.write([(pending, Accepted(Receipt("SM1", MessageState.ACCEPTED), 1))])
 
     def late() -> None:
         with house.database.write() as session:

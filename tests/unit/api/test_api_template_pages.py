@@ -7,9 +7,11 @@ import pytest
 from api.views.wording_preview import Choice, pieces, preview
 from domain.messages import Channel
 from domain.prices import parse_prices
+from domain.wordings import Override
 from notify.render import Renderer
 from notify.wording import LANGUAGES, MOMENTS
-from tests.fakes.api_house import House
+from store import wordings
+from tests.fakes.api_house import START, House
 
 HTML = {"accept": "text/html"}
 
@@ -129,3 +131,12 @@ def test_pieces_join_to_the_text() -> None:
     found = pieces(text)
     assert "".join(piece.text for piece in found) == text
     assert [piece.text for piece in found if piece.instead] == ["ô", "…", "ê"]
+
+
+def test_own_words_that_are_broken_today_stand_out(house: House) -> None:
+    words = {"en": {"text": "{{ weather }}"}}
+    with house.database.write() as session:
+        wordings.put(session, Override("thermia", "opening", Channel.SMS, 1, words), now=START)
+    text = shown(house, moment="resolved")
+    assert re.search(r"thermia\.opening\.sms <span class=\"pill alarm\" title=\"[^\"]*nobody knows", text)
+    assert 'role="alert"' in shown(house, moment="opening", maker="thermia")

@@ -177,3 +177,39 @@ def test_a_template_cannot_reach_into_the_program(tmp_path):
 def test_lookalike_blanks_and_quotes_do_not_cost_a_segment(renderer):
     text = sms(renderer, MessageStage.OPENING, says={"en": "won\u2019t\u00a0start\u202fagain"})
     assert "won't start again" in text
+
+
+@pytest.mark.parametrize("stage", [MessageStage.UNSTABLE, MessageStage.RELAPSED, MessageStage.OPENING])
+def test_danger_is_never_told_as_a_nuisance(stage):
+    assert moment_of(stage, brief(stage, severity=Severity.SAFETY)) == SAFETY
+
+
+def test_good_news_after_danger_does_not_thank_for_patience(renderer):
+    text = sms(renderer, MessageStage.RESOLVED, severity=Severity.SAFETY)
+    assert "no longer reports danger since 14:10" in text
+    assert "call 112" in text
+
+
+def test_a_summary_lists_what_it_sums_up(renderer):
+    items = [
+        {"noun": {"en": "heat pump"}, "says": {"en": "stops too often"}},
+        {"noun": "boiler", "title": "Low pressure"},
+        {},
+    ]
+    told = email(renderer, MessageStage.DIGEST, details={"count": 3, "items": items})
+    assert told.subject == "3 more pieces of news about your devices"
+    assert "Heat pump stops too often.\n\nBoiler: low pressure.\n\nDevice." in told.text
+    one = email(renderer, MessageStage.DIGEST, details={"count": 1, "items": items[:1]})
+    assert "your heat pump" in one.subject
+
+
+@pytest.mark.parametrize(("language", "wanted"), [("en", "until Tue 17 Mar"), ("fr", "jusqu'au mardi 17/03")])
+def test_who_is_away_reads_until_when(renderer, language, wanted):
+    details = {"until": "2026-03-17T22:59:00Z"}
+    assert wanted in sms(renderer, MessageStage.AWAY, language=language, details=details)
+
+
+def test_the_words_that_were_used_are_named(renderer):
+    for channel, name in ((Channel.SMS, "sms/opening.en.txt"), (Channel.LETTER, "email/opening.en.txt")):
+        content = renderer.render(MessageStage.OPENING, brief(), channel=channel, now=NOW).content
+        assert content.template == name

@@ -23,6 +23,7 @@ def test_a_whole_playbook() -> None:
             ],
             "visit": {"skill": "refrigerant", "duration": "45m", "after": "12h", "answer_within": "10m"},
             "notice": {"en": "It may be cold.", "fr": "Il peut faire froid."},
+            "instruction": {"en": "Get out", "fr": "Sortez"},
         }
     )
     assert playbook == Playbook(
@@ -37,6 +38,7 @@ def test_a_whole_playbook() -> None:
         close_after_s=1200.0,
         visit=VisitPlan("refrigerant", 2700.0, 43_200.0, 600.0),
         notice={"en": "It may be cold.", "fr": "Il peut faire froid."},
+        instruction={"en": "Get out", "fr": "Sortez"},
     )
 
 
@@ -77,6 +79,7 @@ def test_short_forms() -> None:
         ({"visit": {"duration": "2d"}}, "visit.duration", "45m"),
         ({"visit": "tomorrow"}, "visit", "skill: refrigerant"),
         ({"notice": {"en": 3}}, "notice", "{en"),
+        ({"instruction": "Get out"}, "instruction", "{en"),
     ],
 )
 def test_mistakes_name_the_key_and_the_cure(body: dict[str, Any], key: str, hint: str) -> None:
