@@ -142,9 +142,10 @@ def _item(item: Mapping[str, Any], language: str) -> dict[str, Any]:
 
 
 def _until(brief: Brief, *, language: str) -> str | None:
-    told = brief.details.get("until")
+    said = brief.details.get("until")
+    moment = parse_iso(said) if said else brief.recipient.away_until
     zone = ZoneInfo(brief.recipient.timezone)
-    return times.dated(parse_iso(told), zone=zone, language=language) if told else None
+    return times.dated(moment, zone=zone, language=language) if moment else None
 
 
 def _why(details: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Rendering: every moment has words in each language and form, and a failure never silences us."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -207,6 +207,8 @@ def test_a_summary_lists_what_it_sums_up(renderer):
 def test_who_is_away_reads_until_when(renderer, language, wanted):
     details = {"until": "2026-03-17T22:59:00Z"}
     assert wanted in sms(renderer, MessageStage.AWAY, language=language, details=details)
+    person = replace(brief(language=language).recipient, away_until=datetime(2026, 3, 17, 22, 59, tzinfo=UTC))
+    assert wanted in sms(renderer, MessageStage.AWAY, recipient=person)
 
 
 def test_the_words_that_were_used_are_named(renderer):
