@@ -94,15 +94,16 @@ class Renderer:
 
     def _mail(self, words: Words, facts: Mapping[str, Any], *, language: str) -> Content:
         said = {name: part.render(facts) for name, part in words.parts.items()}
-        paragraphs = _paragraphs(said["body"])
+        headline, paragraphs = _one_line(said["headline"]), _paragraphs(said["body"])
+        subject = "" if facts["in_thread"] else _one_line(said["subject"])
         footer = self.book.one(f"email/footer.{language}.txt")
         parts: dict[str, Any] = {
             "language": language,
             "maker": facts["maker"],
             "link": facts["link"],
-            "headline": _one_line(said["headline"]),
+            "headline": headline,
             # What a list of mails shows beside the subject: in a thread that is the first mail's, and no news.
-            "preheader": ". ".join([_one_line(said["headline"]).rstrip("."), *paragraphs[:1]]),
+            "preheader": ". ".join([headline.rstrip("."), *paragraphs[:1]] if headline != subject else paragraphs[:1]),
             "paragraphs": paragraphs,
             "button": _one_line(said["button"]),
             "footer": _one_line(footer.render(facts)),

@@ -176,6 +176,8 @@ def test_what_follows_a_mail_is_in_its_thread_and_the_news_comes_first() -> None
     headline = content.html.partition("<h1>")[2].partition("</h1>")[0]
     assert headline
     assert headline in hidden
+    opening = render(MessageStage.OPENING).html
+    assert opening.partition("opacity:0")[2].partition("</div>")[0].count("stops too often") == 0
 
 
 def test_danger_stands_in_the_subject_whatever_was_written_before() -> None:
