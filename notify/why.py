@@ -85,9 +85,6 @@ def _hour(facts: Facts) -> str:
     at = f"{facts.at.astimezone(zone):%H:%M}"
     if hours is None:
         return f"; it left at {at} on their clock"
-    inside = hours.holds(facts.at, zone)
-    return f"; {at} on their clock is {'within' if inside else 'outside'} their quiet hours{_pass(facts, inside)}"
-
-
-def _pass(facts: Facts, inside: bool) -> str:
-    return ", which this could not wait for" if inside else ""
+    within = hours.holds(facts.at, zone)
+    how = "within their quiet hours, which this could not wait for" if within else "outside their quiet hours"
+    return f"; {at} on their clock is {how}"

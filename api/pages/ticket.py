@@ -112,7 +112,7 @@ def ticket(ticket_id: PathId, request: Request, house: House) -> Response:
             frame=frame(request, session),
             queue=rows_of(session, queue, zone=zone, now=now, here=ticket_id),
             desk=_desk(session, row, zone=zone, now=now),
-            side=side_of(session, row, zone=zone, now=now),
+            side=side_of(session, row, zone=zone, now=now, dispatcher=house.dispatcher),
         )
 
 
