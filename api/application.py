@@ -8,7 +8,19 @@ from fastapi.staticfiles import StaticFiles
 
 from api import errors, guard
 from api.headers import BodyLimit, SecurityHeaders
-from api.pages import console, customer, push, sandbox, sign_in, status, technician, ticket, ticket_actions, unsubscribe
+from api.pages import (
+    console,
+    customer,
+    person,
+    push,
+    sandbox,
+    sign_in,
+    status,
+    technician,
+    ticket,
+    ticket_actions,
+    unsubscribe,
+)
 from api.pages import devices as device_pages
 from api.pages import rules as rule_pages
 from api.pages import templates as template_pages
@@ -66,7 +78,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(hooks.router)
     app.include_router(mail_hook.router)
     desk = (console, ticket, ticket_actions, device_pages, rule_pages, template_pages, sandbox, status, sign_in)
-    for pages in (*desk, push, customer, technician, unsubscribe):
+    for pages in (*desk, push, customer, person, technician, unsubscribe):
         app.include_router(pages.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

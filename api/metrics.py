@@ -20,6 +20,7 @@ from domain.faults import TransitionState
 from domain.messages import MessageState
 from store.lines import breakers
 from store.settling import STUCK, stuck
+from store.summaries import OVERRIDE
 from store.tables import DeadLetter, Fault, Message, Ticket, TimelineEntry
 from tickets.service import tallies
 
@@ -61,6 +62,7 @@ def _from_tables(session: Session, *, now: datetime) -> Iterator[Metric]:
     yield tickets
     yield _messages(session)
     yield from _trouble(session)
+    yield _overrides(session)
     yield from _rules(session, now=now)
     letters = CounterMetricFamily("prevenant_dead_letters", "Bad input", labels=["reason"])
     for reason, count in session.execute(
@@ -111,6 +113,18 @@ def _trouble(session: Session) -> Iterator[Metric]:
     for provider, country in sorted({(one.line.provider, one.line.country) for one in breakers(session)}):
         out.add_metric([provider, country], 1)
     yield from (waiting, out)
+
+
+def _overrides(session: Session) -> Metric:
+    """How often danger passed over quiet hours, caps and absences: a rule that does so often is misused."""
+    family = CounterMetricFamily(
+        "prevenant_safety_overrides", "Warnings of danger that passed over what keeps others back", labels=["rule"]
+    )
+    noted = select(TimelineEntry.detail["rule"].as_string().label("rule")).where(TimelineEntry.kind == OVERRIDE)
+    found = noted.subquery()
+    for rule, count in session.execute(select(found.c.rule, func.count()).group_by(found.c.rule)):
+        family.add_metric([rule or "none"], count)
+    return family
 
 
 def _rules(session: Session, *, now: datetime) -> Iterator[Metric]:

@@ -17,7 +17,7 @@ from domain.outbox import Brief, MailThread, Pending
 from domain.people import DAILY_CAPS, Recipient
 from domain.quiet import Quiet
 from domain.tickets import OPEN_STATES, VisitState
-from store import caps, contacts, people, summaries
+from store import caps, contacts, ownership, people, summaries
 from store.tables import (
     Command,
     Device,
@@ -246,7 +246,7 @@ def _role_facts(session: Session, person: Recipient, device: Device | None, tick
         return {}
     return {
         "role": contacts.role_of(device, person.id, owner_id=ticket.customer_id),
-        "disowned": device.id in contacts.disowned(session, person.id),
+        "disowned": device.id in ownership.disowned(session, person.id),
     }
 
 

@@ -1,4 +1,4 @@
-"""Whom a device concerns: its owner and other contacts, what each is told of, and who said that it is not theirs."""
+"""Whom a device concerns: its owner and other contacts, and what each is told of."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from domain.messages import Purpose
 from domain.people import EVERYTHING, OWNER, TELLS, TELLS_OTHERS
-from store.tables import Customer, Device, Disowned
-from store.upsert import insert_once
+from store.ownership import disowned
+from store.tables import Customer, Device
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +61,6 @@ def devices_of(session: Session, customer_id: str) -> Sequence[Device]:
         if row.id not in not_theirs
         and (row.customer_id == customer_id or any(one["customer"] == customer_id for one in row.contacts))
     ]
-
-
-def disown(session: Session, *, device_id: str, customer_id: str, source: str, now: datetime) -> bool:
-    """Keep it that this person is told of this device no more; False if that was known."""
-    added = insert_once(session, Disowned, device_id=device_id, customer_id=customer_id, source=source, at=now)
-    return added is not None
-
-
-def disowned(session: Session, customer_id: str) -> frozenset[str]:
-    """The devices that a person said are not theirs."""
-    return frozenset(session.scalars(select(Disowned.device_id).where(Disowned.customer_id == customer_id)))
-
-
-def own_again(session: Session, *, device_id: str, customer_id: str) -> None:
-    """An agent has made sure that it is theirs after all."""
-    for row in session.scalars(
-        select(Disowned).where(Disowned.device_id == device_id, Disowned.customer_id == customer_id)
-    ):
-        session.delete(row)
 
 
 def _is_away(session: Session, customer_id: str, *, now: datetime) -> bool:

@@ -6,10 +6,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from domain.messages import REACHED, Channel, MessageState, RecipientKind, Refusal
+from domain.messages import BAD_NEWS, REACHED, Channel, MessageStage, MessageState, RecipientKind, Refusal
 from domain.outbox import Receipt
-from store import consent, events, timeline
+from store import consent, due, events, timeline
 from store.tables import Message, MessageAttempt
+
+_UNHEARD = frozenset({MessageState.FAILED, MessageState.DEAD, MessageState.UNDELIVERED, MessageState.EXPIRED})
+_UNREACHABLE = frozenset({Refusal.NO_CHANNEL, Refusal.OPTED_OUT, Refusal.WRONG_PERSON})
 
 GIVEN_UP = "given_up"
 """The kind of attempt that says: not on this channel."""
@@ -103,7 +106,18 @@ def settle(
     """A state in which the sender leaves it alone."""
     message.state, message.reason, message.lease_until = state, reason, None
     message.finished_at = at
+    if state in _UNHEARD or (state == MessageState.SUPPRESSED and refusal in _UNREACHABLE):
+        _look_whether_anybody_knows(session, message, at=at)
     tell(session, message, state, at=at, reason=reason, refusal=refusal)
+
+
+def _look_whether_anybody_knows(session: Session, message: Message, *, at: datetime) -> None:
+    """If a warning ended unheard, `tickets.unreached` looks whether another was heard."""
+    parts = select(Message).where(Message.folded_into == message.id)
+    whole = session.scalars(parts).all() if message.stage == MessageStage.DIGEST else [message]
+    for one in whole:
+        if one.stage in BAD_NEWS and one.recipient_kind == RecipientKind.CUSTOMER and one.ticket_id is not None:
+            due.ensure(session, "unreached", one.ticket_id, at=at)
 
 
 def tell(

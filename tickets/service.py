@@ -22,6 +22,7 @@ from tickets.promotion import on_promoted
 from tickets.quiet import is_muting, look_again, muting_until
 from tickets.replies import on_reply
 from tickets.strangers import on_stranger
+from tickets.unreached import on_unreached
 from tickets.verdicts import judge_ticket, verdict
 
 __all__ = [
@@ -99,6 +100,7 @@ _HANDLERS: dict[str, Handler] = {
     "firmware": _compare_firmwares,
     "surface": lambda session, due, now: on_quiet_end(session, int(due.ref), now=now),
     "promoted": lambda session, due, now: on_promoted(session, due.ref, now=now),
+    "unreached": lambda session, due, now: on_unreached(session, int(due.ref), now=now),
     "unmute": lambda session, due, now: on_mute_end(session, due.ref, now=now),
 }
 DUE_KINDS = frozenset(_HANDLERS)

@@ -67,7 +67,12 @@ def put_customer(session: Session, customer: CustomerIn) -> Outcome:
     values |= {"quiet_sundays": bool(quiet and quiet.sundays), "quiet_holidays": quiet and quiet.holidays}
     row = session.get(Customer, customer.id)
     if row is not None:
-        kept = {column for key, columns in CHOSEN.items() if row.body.get(key) == said.get(key) for column in columns}
+        kept = {
+            column
+            for key, columns in CHOSEN.items()
+            if row.body.get(key, ...) == said.get(key, ...)
+            for column in columns
+        }
         values = {name: value for name, value in values.items() if name not in kept}
     return put(session, Customer, customer.id, values)
 

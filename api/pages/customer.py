@@ -77,6 +77,7 @@ def show(
         token=token,
         once=uuid4().hex,
         thanks=bool(thanks),
+        person_token=house.signer.name_token(Purpose.PERSON, customer.id) if customer else "",
         **context,
     )
 

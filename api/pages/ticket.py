@@ -112,7 +112,7 @@ def ticket(ticket_id: PathId, request: Request, house: House) -> Response:
             frame=frame(request, session),
             queue=rows_of(session, queue, zone=zone, now=now, here=ticket_id),
             desk=_desk(session, row, zone=zone, now=now),
-            side=side_of(session, row, zone=zone, now=now),
+            side=side_of(session, row, zone=zone, now=now, dispatcher=house.dispatcher),
         )
 
 
@@ -195,6 +195,7 @@ def _situation(session: Session, ticket: Ticket, entries: Sequence[TimelineEntry
         call_wanted=last.get("intent") in {ReplyIntent.CALL_ME, *_TO_READ},
         words=str(last.get("text") or "") if last.get("intent") in _TO_READ and last.get("channel") != "web" else "",
         nobody_free=bool(nobody) and not any(e.id > nobody[-1] and e.kind == "reply" for e in entries),
+        unreached=next((str(e.detail["reason"]) for e in reversed(entries) if e.kind == "nobody_reachable"), ""),
         told_at=_told_at(session, ticket),
         command=command.name if command else None,
         command_at=(command.sent_at or command.created_at) if command else None,

@@ -8,12 +8,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api.explaining import why_of
 from api.pages.frame import address
 from api.pages.tiles import device_pill
 from api.views import times
 from api.views.phrases import CHANNELS, first_upper, number, plural, said
 from api.views.states import Pill, command_pill, message_pill, visit_pill
 from domain.faults import TransitionState
+from domain.people import Recipient
 from store.notes import in_force
 from store.people import wanted_channels
 from store.tables import (
@@ -40,6 +42,8 @@ class Entry:
     text: str
     aside: str
     pill: Pill
+    why: str = ""
+    """More of it, for those who ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Side:
     ticket_facts: Sequence[tuple[str, str]]
 
 
-def side_of(session: Session, ticket: Ticket, *, zone: ZoneInfo, now: datetime) -> Side:
+def side_of(session: Session, ticket: Ticket, *, zone: ZoneInfo, now: datetime, dispatcher: Recipient) -> Side:
     """What stands beside this ticket."""
     customer = session.get(Customer, ticket.customer_id) if ticket.customer_id else None
     device = session.get(Device, ticket.device_id)
@@ -74,7 +78,7 @@ def side_of(session: Session, ticket: Ticket, *, zone: ZoneInfo, now: datetime) 
         device_href=f"/devices/{address(ticket.device_id)}" if device else "",
         device_pill=device_pill(device, firing=bool(flapping), unstable=all(flapping), now=now) if device else None,
         device_facts=device_facts(session, device, now=now) if device else [],
-        messages=_messages(session, ticket, zone, now),
+        messages=_messages(session, ticket, zone, now, dispatcher),
         visits=_visits(session, ticket, zone, now),
         commands=_commands(session, ticket, zone, now),
         ticket_facts=_ticket_facts(ticket, zone, now),
@@ -119,7 +123,7 @@ def device_facts(session: Session, device: Device, *, now: datetime) -> list[tup
     return facts
 
 
-def _messages(session: Session, ticket: Ticket, zone: ZoneInfo, now: datetime) -> list[Entry]:
+def _messages(session: Session, ticket: Ticket, zone: ZoneInfo, now: datetime, dispatcher: Recipient) -> list[Entry]:
     rows = session.scalars(select(Message).where(Message.ticket_id == ticket.id).order_by(Message.id.desc()).limit(12))
     return [
         Entry(
@@ -127,6 +131,7 @@ def _messages(session: Session, ticket: Ticket, zone: ZoneInfo, now: datetime) -
             f"{row.stage.replace('_', ' ')}, {times.at(row.accepted_at or row.created_at, zone, now=now)}"
             + (f": {row.reason}" if row.reason else ""),
             message_pill(row.state),
+            why_of(session, row, dispatcher=dispatcher),
         )
         for row in rows
     ]

@@ -7,15 +7,16 @@ from pydantic import BaseModel
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from api.explaining import why_nobody, why_of
 from api.ids import PathId, QueryId
 from api.paging import Page, Wanted, page_of
-from api.schemas.desk import MessageDetail, MessageOut
-from api.services import House
+from api.schemas.desk import MessageDetail, MessageOut, WhyPerson
+from api.services import House, Services
 from domain.errors import NotFound
 from domain.messages import MessageState, RecipientKind
 from store import events, meta, settling
 from store.outbox import SENDING_PAUSED
-from store.tables import Message, MessageAttempt
+from store.tables import Customer, Message, MessageAttempt, Ticket
 
 router = APIRouter(prefix="/v1/messages", tags=["messages"])
 
@@ -52,13 +53,35 @@ def list_messages(
         return {"items": rows, "next": cursor}
 
 
+@router.get("/why", response_model=WhyPerson, summary="Why a customer was told of a ticket, or was not")
+def explain(ticket_id: QueryId, customer_id: str, house: House) -> Any:
+    with house.database.read() as session:
+        ticket, customer = session.get(Ticket, ticket_id), session.get(Customer, customer_id)
+        if ticket is None:
+            raise NotFound("ticket", ticket_id)
+        if customer is None:
+            raise NotFound("customer", customer_id)
+        theirs = Message.recipient_kind == RecipientKind.CUSTOMER, Message.recipient_id == customer_id
+        rows = session.scalars(select(Message).where(Message.ticket_id == ticket_id, *theirs).order_by(Message.id))
+        told = [
+            {
+                "id": row.id,
+                "stage": row.stage,
+                "state": row.state,
+                "why": why_of(session, row, dispatcher=house.dispatcher),
+            }
+            for row in rows
+        ]
+        return {"why": told[-1]["why"] if told else why_nobody(session, ticket, customer), "messages": told}
+
+
 @router.get("/{message_id}", response_model=MessageDetail, summary="Read a message with each attempt")
 def read_message(message_id: PathId, house: House) -> Any:
     with house.database.read() as session:
         message = session.get(Message, message_id)
         if message is None:
             raise NotFound("message", message_id)
-        return _detail(session, message)
+        return _detail(house, session, message)
 
 
 @router.post("/{message_id}/settle", response_model=MessageDetail, summary="Settle a message whose outcome is unknown")
@@ -67,7 +90,7 @@ def settle_message(message_id: PathId, wanted: Settlement, house: House) -> Any:
     with house.database.write() as session:
         arrived = wanted.outcome == "arrived"
         return _detail(
-            session, settling.settle(session, message_id, arrived=arrived, actor="agent", now=house.clock.now())
+            house, session, settling.settle(session, message_id, arrived=arrived, actor="agent", now=house.clock.now())
         )
 
 
@@ -75,14 +98,15 @@ def settle_message(message_id: PathId, wanted: Settlement, house: House) -> Any:
 def redrive_message(message_id: PathId, house: House) -> Any:
     """Say after an address was mended; truth, consent and hours are checked again before it goes out."""
     with house.database.write() as session:
-        return _detail(session, settling.redrive(session, message_id, actor="agent", now=house.clock.now()))
+        return _detail(house, session, settling.redrive(session, message_id, actor="agent", now=house.clock.now()))
 
 
-def _detail(session: Session, message: Message) -> dict[str, Any]:
+def _detail(house: Services, session: Session, message: Message) -> dict[str, Any]:
     session.flush()
     attempts = select(MessageAttempt).where(MessageAttempt.message_id == message.id).order_by(MessageAttempt.id)
     fields = {column.key: getattr(message, column.key) for column in Message.__mapper__.columns}
-    return {**fields, "log": session.scalars(attempts).all()}
+    sentence = why_of(session, message, dispatcher=house.dispatcher)
+    return {**fields, "why": sentence, "log": session.scalars(attempts).all()}
 
 
 @router.post("/pause", response_model=Paused, summary="Pause all sending")

@@ -280,7 +280,27 @@ class MessageOut(Shown):
 class MessageDetail(MessageOut):
     """A message with each attempt."""
 
+    why: str
+    """One sentence: why this person got it, or did not."""
     log: list[AttemptOut]
+
+
+class WhyMessage(Shown):
+    """One message, and why it is where it is."""
+
+    id: int
+    stage: str
+    state: str
+    why: str
+
+
+class WhyPerson(Shown):
+    """Why somebody was told of a ticket, or was not."""
+
+    why: str
+    """Of the newest message; without one, why there is none."""
+    messages: list[WhyMessage]
+    """Oldest first."""
 
 
 class WorkOrderOut(Shown):

@@ -21,6 +21,8 @@ class Situation:
     words: str
     """What the customer wrote last."""
     nobody_free: bool
+    unreached: str
+    """Why nobody could be told; empty if somebody was, or nobody tried."""
     told_at: datetime | None
     command: str | None
     """Title of the command that runs or ran last."""
@@ -97,6 +99,14 @@ def _for_a_person(now_is: Situation, who: str) -> NextAction:
         because = f"“{now_is.words}”" if now_is.words else f"{who[:1].upper()}{who[1:]} asked for it."
         label = f"Call {phone(now_is.phone)}"
         return NextAction(f"Call {now_is.customer or who}", because, label, href=f"tel:{now_is.phone}")
+    if now_is.unreached:
+        label, href = (f"Call {phone(now_is.phone)}", f"tel:{now_is.phone}") if now_is.phone else ("", "")
+        return NextAction(
+            f"Find another way to tell {who}",
+            f"{now_is.unreached[:1].upper()}{now_is.unreached[1:]}.",
+            label,
+            href=href,
+        )
     if now_is.words:
         return NextAction(f"Read what {who} wrote", f"“{now_is.words}”", "Send someone", "send")
     return NextAction(

@@ -218,6 +218,8 @@ _SAY: dict[str, Sayer] = {
     "message_failed": _message("failed", "bad"),
     "message_in_doubt": _message("outcome unknown", "bad"),
     "nobody_told": _words("Nobody was told", ""),
+    "nobody_reachable": _words("Nobody can be reached; a person has to find another way", "bad"),
+    "safety_override": _words("It could not wait", "bad"),
     "reply": _reply,
     "visit_offered": _visit("was offered the visit", ""),
     "visit_accepted": _visit("accepted the visit"),

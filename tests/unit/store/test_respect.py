@@ -12,8 +12,8 @@ from domain.messages import Channel, MessageStage, MessageState, RecipientKind, 
 from domain.outbox import Content, Receipt
 from domain.tickets import Announce
 from notify.sender import Sender
-from store import consent, contacts, planning
-from store.tables import Customer, Device, Fault, Maker, Message, Rule, Ticket, TimelineEntry
+from store import absence, consent, contacts, ownership, planning
+from store.tables import Customer, Device, Due, Fault, Maker, Message, Rule, Ticket, TimelineEntry
 from tests.fakes.outbox_rows import START, House
 
 OPENED = {"rule": "overheat", "rule_version": 1, "severity": "major", "cause": "fault", "state": "open"}
@@ -247,6 +247,41 @@ def test_who_is_away_hears_of_it_when_back_and_of_a_visit_at_once(street):
     assert len(street.sms.taken) == 1
 
 
+def test_who_comes_back_early_gets_the_summary_then(street):
+    with street.database.write() as session:
+        absence.set_away(session, "c-1", START + timedelta(days=30), START)
+    street.tell(1)
+    street.send()
+    assert street.messages(stage=MessageStage.DIGEST)[0].not_before == START + timedelta(days=30)
+    with street.database.write() as session:
+        absence.set_away(session, "c-1", None, START)
+        assert absence.away_until(session, "c-1", START) is None
+    street.send()
+    assert len(street.sms.taken) == 1
+
+
+def due_kinds(street):
+    with street.database.read() as session:
+        return [(one.kind, one.ref) for one in session.scalars(select(Due))]
+
+
+def test_a_warning_that_ends_unheard_has_somebody_look_at_it(street):
+    street.change(Customer, "c-1", phone=None, email=None)
+    street.tell(1, MessageStage.RESOLVED)
+    street.send()
+    assert due_kinds(street) == []
+    street.tell(1)
+    street.send()
+    assert due_kinds(street) == [("unreached", "1")]
+
+
+def test_a_warning_withheld_because_it_is_over_does_not(street):
+    street.over(1)
+    street.tell(1)
+    street.send()
+    assert due_kinds(street) == []
+
+
 def _people(street, **device):
     street.add(Customer(id="c-2", name="Tom", phone="+33612345602", body={}))
     street.add(Customer(id="c-3", name="Nina", phone="+33612345603", body={}))
@@ -306,8 +341,8 @@ def test_an_answer_goes_to_who_asked(street):
 
 def test_a_device_that_is_not_theirs_is_told_of_no_more(street):
     with street.database.write() as session:
-        assert contacts.disown(session, device_id="hp-1", customer_id="c-1", source="reply", now=START)
-        assert not contacts.disown(session, device_id="hp-1", customer_id="c-1", source="reply", now=START)
+        for _ in range(2):
+            ownership.disown(session, device_id="hp-1", customer_id="c-1", source="reply", now=START)
         assert contacts.devices_of(session, "c-1") == []
     street.tell(1)
     street.tell(1, MessageStage.WRONG_PERSON)
@@ -316,7 +351,7 @@ def test_a_device_that_is_not_theirs_is_told_of_no_more(street):
     assert (opening.state, opening.reason) == (MessageState.SUPPRESSED, "this person said that it is not theirs")
     assert answer.state == MessageState.ACCEPTED
     with street.database.write() as session:
-        contacts.own_again(session, device_id="hp-1", customer_id="c-1")
+        ownership.own_again(session, device_id="hp-1", customer_id="c-1")
     street.trouble(2)
     street.tell(2)
     street.send()

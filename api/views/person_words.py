@@ -1,0 +1,76 @@
+"""What a person's own page says, in both languages; French is written, not translated, and says *vous*."""
+
+from collections.abc import Mapping
+
+Words = Mapping[str, str]
+
+EN: Words = {
+    "other": "Français",
+    "title": "How we write to you",
+    "lead": "You decide what reaches you, where and when. Danger is told at any hour, unless you switch that off too.",
+    "saved": "Saved. We keep to it from now on.",
+    "cases": "What is going on",
+    "cases_none": "Nothing at the moment: all is well.",
+    "things": "Your products",
+    "things_none": "We know of no product of yours.",
+    "not_mine": "This is not mine",
+    "not_mine_hint": "We then write to you about it no more, and one of us puts our records right.",
+    "language": "Language",
+    "what": "What we may tell you",
+    "safety": "Danger",
+    "service": "Faults, and that they are mended",
+    "appointment": "Visits of a technician",
+    "sms": "Text message",
+    "email": "E-mail",
+    "voice": "Phone call",
+    "whatsapp": "WhatsApp",
+    "push": "Notification on a screen",
+    "webhook": "Connected app",
+    "letter": "Letter",
+    "when": "When",
+    "quiet": "Not between",
+    "and": "and",
+    "no_quiet": "Any hour is fine",
+    "sundays": "Not on Sundays",
+    "digest": "What can wait in one message a day",
+    "away": "Away until",
+    "away_hint": "Until then we write only of danger and visits; the rest follows in one message.",
+    "save": "Save",
+}
+
+FR: Words = {
+    "other": "English",
+    "title": "Comment nous vous écrivons",
+    "lead": "Vous décidez de ce qui vous parvient, où et quand. Un danger est signalé à toute heure, sauf si "
+    "vous le refusez aussi.",
+    "saved": "C'est noté. Nous nous y tenons dès maintenant.",
+    "cases": "En ce moment",
+    "cases_none": "Rien en ce moment : tout va bien.",
+    "things": "Vos appareils",
+    "things_none": "Nous ne connaissons aucun appareil à vous.",
+    "not_mine": "Ce n'est pas à moi",
+    "not_mine_hint": "Nous ne vous écrirons plus à ce sujet, et l'un de nous corrige nos données.",
+    "language": "Langue",
+    "what": "Ce que nous pouvons vous dire",
+    "safety": "Un danger",
+    "service": "Les pannes, et leur réparation",
+    "appointment": "Le passage d'un technicien",
+    "sms": "SMS",
+    "email": "E-mail",
+    "voice": "Appel",
+    "whatsapp": "WhatsApp",
+    "push": "Notification à l'écran",
+    "webhook": "Application reliée",
+    "letter": "Lettre",
+    "when": "Quand",
+    "quiet": "Pas entre",
+    "and": "et",
+    "no_quiet": "Toute heure convient",
+    "sundays": "Pas le dimanche",
+    "digest": "Ce qui peut attendre en un seul message par jour",
+    "away": "Absent jusqu'au",
+    "away_hint": "D'ici là, nous n'écrivons qu'en cas de danger ou pour une visite ; le reste suit en un seul message.",
+    "save": "Enregistrer",
+}
+
+LANGUAGES: Mapping[str, Words] = {"en": EN, "fr": FR}
