@@ -193,7 +193,7 @@ def test_on_postgresql_three_senders_send_each_message_once(postgres_house):
     assert house.plan(MessageStage.RELAPSED, "3") == []
     sms = SandboxChannel(Channel.SMS, SqlSandbox(house.database, house.clock))
     stop = threading.Event()
-    senders = [Sender(house.outbox(f"s{n}"), {Channel.SMS: sms}, house.clock) for n in range(3)]
+    senders = [Sender(house.outbox(f"s{n}", daily_caps={}), {Channel.SMS: sms}, house.clock) for n in range(3)]
     threads = [threading.Thread(target=sender.run, args=(stop,)) for sender in senders]
     for thread in threads:
         thread.start()

@@ -26,9 +26,9 @@ MESSAGES = 2000
 SPEED = 10.0
 """How much faster leases, pauses and breakers are than in life."""
 UNDER_WAY = (MessageState.HELD, MessageState.READY, MessageState.SUBMITTING)
-LIMIT_S = 200.0
+LIMIT_S = 360.0
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(290)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
 
 def number_of(n):
