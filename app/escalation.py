@@ -18,7 +18,7 @@ from domain.messages import BAD_NEWS, Channel, MessageStage, MessageState, Purpo
 from domain.people import Recipient
 from domain.tickets import OPEN_STATES, Effect
 from notify.ladder import Climb, Look, Try, channels_of, ladder_of, look
-from store import due, events, ladders, meta, people, timeline
+from store import contacts, due, events, ladders, meta, people, timeline
 from store.deliveries import RUNG
 from store.locking import locked
 from store.outbox import NOT_PAUSED, SENDING_PAUSED
@@ -105,7 +105,7 @@ class _Climber:
         """To the next rung on which somebody can be told; beyond the last, to a person at the desk."""
         for number in range(step + 1, len(self.ladder.rungs)):
             rung = self.ladder.rungs[number]
-            person = self._whom(rung, rows)
+            person = self._whom(rung)
             tried = _tried(rows, person) if person else frozenset()
             channels = channels_of(rung, person, purpose=Purpose(self.root.purpose), tried=tried) if person else ()
             if person is None or not channels:
@@ -118,21 +118,33 @@ class _Climber:
 
     def _top(self, rows: Sequence[Message]) -> list[Effect]:
         reason = f"nobody has answered: {', '.join(self._spoken(row) for row in rows)}"
-        if self.ladder.human:
-            occurrence = f"ladder-{self.root.id}"
+        if self.ladder.human and self.ticket.acknowledged_at is None:
+            # Of several people's ladders the first that comes to its end.
+            occurrence = f"{self.root.stage}-{self.root.occurrence}"
             return service.nobody_answers(
                 self.session, self.ticket.id, reason=reason, occurrence=occurrence, now=self.now
             )
         timeline.note(self.session, self.ticket.id, "not_received", at=self.now, actor="notify", reason=reason)
         return []
 
-    def _whom(self, rung: Rung, rows: Sequence[Message]) -> Recipient | None:
+    def _whom(self, rung: Rung) -> Recipient | None:
         if rung.whom is Whom.PERSON:
             return self._person(RecipientKind(self.root.recipient_kind), self.root.recipient_id)
-        told = {row.recipient_id for row in rows}
-        contacts = (str(one["customer"]) for one in (self._device.contacts if self._device else ()))
-        found = next((one for one in contacts if one not in told), None)
+        everybody = contacts.contacts_of(self._device, owner_id=self.ticket.customer_id)
+        untold = (one.customer_id for one in everybody if one.customer_id not in self._told())
+        mine = (one for one in untold if self.ticket.device_id not in contacts.disowned(self.session, one))
+        found = next(mine, None)
         return self._person(RecipientKind.CUSTOMER, found) if found else None
+
+    def _told(self) -> frozenset[str]:
+        """Everybody who is told of this moment, be it on a ladder of their own."""
+        same = select(Message.recipient_id).where(
+            Message.ticket_id == self.ticket.id,
+            Message.stage == self.root.stage,
+            Message.occurrence == self.root.occurrence,
+            Message.recipient_kind == RecipientKind.CUSTOMER,
+        )
+        return frozenset(self.session.scalars(same))
 
     def _person(self, kind: RecipientKind, person_id: str) -> Recipient:
         if kind is RecipientKind.TECHNICIAN:

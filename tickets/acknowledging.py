@@ -3,12 +3,13 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain.messages import MessageStage
 from domain.tickets import Announce, Effect, TicketState
 from store import ladders, people, timeline
-from store.tables import Customer, Ticket
+from store.tables import Customer, Ticket, TimelineEntry
 from tickets.lifecycle import find_ticket, is_open, shift, tell
 
 _NOBODY_HAS_IT = frozenset({TicketState.OPEN, TicketState.PENDING_DEVICE, TicketState.PENDING_CUSTOMER})
@@ -33,10 +34,17 @@ def acknowledge(session: Session, ticket: Ticket, *, actor: str, now: datetime) 
 def nobody_answers(session: Session, ticket_id: int, *, reason: str, occurrence: str, now: datetime) -> list[Effect]:
     """The last rung: somebody at the desk takes over, whatever else is under way for the ticket."""
     ticket = find_ticket(session, ticket_id)
-    if not is_open(ticket):
+    if not is_open(ticket) or _is_asked(session, ticket, occurrence):
         return []
-    timeline.note(session, ticket.id, "nobody_answers", at=now, actor="notify", reason=reason)
+    timeline.note(session, ticket.id, "nobody_answers", at=now, actor="notify", reason=reason, occurrence=occurrence)
     tell(session, ticket, "ticket.nobody_answers", now=now)
     if ticket.state in _NOBODY_HAS_IT:
         shift(session, ticket, TicketState.PENDING_AGENT, actor="notify", now=now, reason=reason)
     return [Announce(ticket.id, MessageStage.CALL_WANTED, occurrence, {"reason": reason})]
+
+
+def _is_asked(session: Session, ticket: Ticket, occurrence: str) -> bool:
+    query = select(TimelineEntry.detail).where(
+        TimelineEntry.ticket_id == ticket.id, TimelineEntry.kind == "nobody_answers"
+    )
+    return any(detail.get("occurrence") == occurrence for detail in session.scalars(query))

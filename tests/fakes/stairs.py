@@ -44,7 +44,7 @@ class Line:
 
 
 class Stairs(House):
-    """One ticket of Alice's; Bob, c-2, is her device's contact."""
+    """One ticket of Alice's; Bob, c-2, is told of her device only where nobody else answers."""
 
     def __init__(self, folder: Path, *, severity: str = "critical", url: str = "", contacts: Iterable[str] = ("c-2",)):
         super().__init__(folder, url=url)
@@ -52,7 +52,7 @@ class Stairs(House):
         self.lines = {channel: Line(channel, self.taken) for channel in (Channel.SMS, Channel.VOICE, Channel.EMAIL)}
         self.change(Ticket, 1, severity=severity, playbook=None)
         self.add(Customer(id="c-2", name="Bob Petit", phone=PHONES["c-2"], timezone="Europe/Paris"))
-        self.change(Device, "hp-1", contacts=[{"customer": one, "role": "contact"} for one in contacts])
+        self.change(Device, "hp-1", contacts=[{"customer": one, "role": "contact", "tells": []} for one in contacts])
         self.restart()
 
     def restart(self) -> None:

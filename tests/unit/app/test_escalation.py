@@ -62,6 +62,29 @@ def test_danger_is_told_and_called_at_once_by_night_too(grave):
     assert stairs.ticket().state == TicketState.PENDING_AGENT
 
 
+def test_who_was_told_from_the_start_is_no_second_contact(grave):
+    stairs = grave("safety")
+    stairs.change(Device, "hp-1", contacts=[{"customer": "c-2", "role": "tenant"}])
+    stairs.tell()
+    everybody = sorted([ALICE_SMS, ALICE_CALL, BOB_SMS, ("c-2", VOICE)])
+    assert sorted(stairs.calls()) == everybody
+    stairs.after(minutes=5)
+    assert sorted(stairs.calls()) == everybody
+    assert stairs.ticket().state == TicketState.PENDING_AGENT
+    assert [one.stage for one in stairs.messages()].count("call_wanted") == 1
+    assert stairs.timeline().count("nobody_answers") == 1
+
+
+def test_one_answer_is_enough_for_the_desk_but_the_others_are_still_told(grave):
+    stairs = grave("safety")
+    stairs.change(Device, "hp-1", contacts=[{"customer": "c-2", "role": "tenant"}])
+    stairs.tell(send=False)
+    stairs.reply()
+    stairs.after(hours=1)
+    assert sorted(stairs.calls()) == sorted([BOB_SMS, ("c-2", VOICE)])
+    assert "nobody_answers" not in stairs.timeline()
+
+
 def test_an_answer_ends_it_and_takes_back_what_waits(stairs):
     stairs.tell()
     stairs.after(minutes=11, send=False)
