@@ -18,7 +18,7 @@ from domain.messages import BAD_NEWS, Channel, MessageStage, MessageState, Purpo
 from domain.people import Recipient
 from domain.tickets import OPEN_STATES, Effect
 from notify.ladder import Climb, Look, Try, channels_of, ladder_of, look
-from store import contacts, due, events, ladders, meta, people, timeline
+from store import contacts, due, events, ladders, meta, ownership, people, timeline
 from store.deliveries import RUNG
 from store.locking import locked
 from store.outbox import NOT_PAUSED, SENDING_PAUSED
@@ -132,7 +132,7 @@ class _Climber:
             return self._person(RecipientKind(self.root.recipient_kind), self.root.recipient_id)
         everybody = contacts.contacts_of(self._device, owner_id=self.ticket.customer_id)
         untold = (one.customer_id for one in everybody if one.customer_id not in self._told())
-        mine = (one for one in untold if self.ticket.device_id not in contacts.disowned(self.session, one))
+        mine = (one for one in untold if self.ticket.device_id not in ownership.disowned(self.session, one))
         found = next(mine, None)
         return self._person(RecipientKind.CUSTOMER, found) if found else None
 

@@ -70,7 +70,7 @@ def hand_on(session: Session, effects: Sequence[Effect], *, now: datetime) -> No
                 waiting += dispatching.call_off(session, ticket_id, now=now)
 
 
-def _handler(kind: str) -> Callable[..., list[Effect]]:
+def _handler(kind: str) -> Callable[..., Sequence[Effect]]:
     if kind == RUNG:
         return escalation.on_due
     if kind == call_backs.CALL_BACK:

@@ -149,7 +149,7 @@ def test_a_first_message_that_was_being_submitted_and_turned_down_is_not_repeate
     stairs.after(minutes=1)
     stairs.after(minutes=1)
     assert stairs.calls() == []
-    assert stairs.messages()[0].state == MessageState.SUPPRESSED
+    assert stairs.messages()[0].state == MessageState.SUPERSEDED
 
 
 def test_recovery_takes_back_what_waits_and_a_fault_that_comes_back_goes_on(stairs):
