@@ -8,6 +8,7 @@ from fastapi.staticfiles import StaticFiles
 
 from api import errors, guard
 from api.headers import BodyLimit, SecurityHeaders
+from api.pages import approvals as approval_pages
 from api.pages import (
     console,
     customer,
@@ -26,6 +27,7 @@ from api.pages import rules as rule_pages
 from api.pages import templates as template_pages
 from api.routes import (
     applying,
+    approvals,
     collections,
     devices,
     faults,
@@ -77,8 +79,8 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(health.router)
     app.include_router(hooks.router)
     app.include_router(mail_hook.router)
-    desk = (console, ticket, ticket_actions, device_pages, rule_pages, template_pages, sandbox, status, sign_in)
-    for pages in (*desk, push, customer, person, technician, unsubscribe):
+    desk = (console, ticket, ticket_actions, device_pages, rule_pages, template_pages, approval_pages, sandbox, status)
+    for pages in (*desk, sign_in, push, customer, person, technician, unsubscribe):
         app.include_router(pages.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
@@ -93,6 +95,7 @@ def _rest() -> list[APIRouter]:
         faults.router,
         tickets.router,
         messages.router,
+        approvals.router,
         mutes.router,
         templates.router,
         firmwares.router,

@@ -78,6 +78,8 @@ class Services:
     partitions: int = 8
     sms_prices: SmsPrices | None = None
     """None: nobody said what a segment costs."""
+    approved_per_minute: int = 60
+    """How many messages a minute go out once a person has agreed to them."""
 
     @property
     def session_cookie(self) -> str:

@@ -46,6 +46,7 @@ def facts_of(
         phone=customer.phone if customer else None,
         visit=_visit(session, ticket),
         tried=_tried(session, ticket, product),
+        seen=ticket.acknowledged_at is not None,
     )
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.settings import Role, Settings
+from domain.brakes import Limits
 from domain.clock import Clock
 from domain.links import LinkSigner
 from domain.messages import Channel, RecipientKind
 from domain.people import DISPATCHER_ID, Recipient
+from domain.prices import USUAL_PRICES, Prices, parse_prices
 from store import meta
 from store.database import Database
 from store.history import History
@@ -64,6 +66,16 @@ class House:
         with self.database.write() as session:
             key = meta.settle(session, "vapid_key", new_private_key())
         return PushIdentity(key, self.settings.push_subject)
+
+    def limits(self) -> Limits:
+        """What brakes many messages, or costly ones."""
+        settings = self.settings
+        return Limits(
+            settings.approval_above,
+            prices=Prices(parse_prices(settings.sms_price) or USUAL_PRICES.sms, settings.voice_price),
+            day=settings.cost_ceiling_day,
+            customer_day=settings.cost_ceiling_customer_day,
+        )
 
     def dispatcher(self) -> Recipient:
         """Who is told when nobody can be sent."""

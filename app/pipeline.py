@@ -9,7 +9,7 @@ devices → ingest → reading log → rules ─┐
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
@@ -18,9 +18,13 @@ from sqlalchemy.orm import Session
 
 import dispatch.service as dispatching
 from api import call_backs
+from app import escalation
 from domain.faults import Transition
 from domain.tickets import Announce, Effect, VisitUnneeded, VisitWanted
-from store import due, planning, registry
+from store import approvals, due, planning, registry
+from store.brakes import APPROVAL
+from store.deliveries import RUNG
+from store.tables import Due
 from tickets import commands, correlation, service
 
 log = structlog.get_logger()
@@ -46,15 +50,11 @@ def on_command_answer(session: Session, command_id: str, *, status: str, detail:
 
 
 def on_due(session: Session, due_id: int, *, now: datetime) -> None:
-    """clock → tickets, dispatch and the desk's telephone: an appointment has come."""
+    """clock → tickets, dispatch, ladders and the desk's telephone: an appointment has come."""
     row = due.take(session, due_id)
     if row is None:
         return
-    if row.kind == call_backs.CALL_BACK:
-        hand_on(session, call_backs.on_due(session, row, now=now), now=now)
-        return
-    handler = dispatching.on_due if row.kind in dispatching.DUE_KINDS else service.on_due
-    hand_on(session, handler(session, row, now=now), now=now)
+    hand_on(session, _handler(row.kind)(session, row, now=now), now=now)
 
 
 def hand_on(session: Session, effects: Sequence[Effect], *, now: datetime) -> None:
@@ -63,11 +63,26 @@ def hand_on(session: Session, effects: Sequence[Effect], *, now: datetime) -> No
     while waiting:
         match waiting.popleft():
             case Announce() as announce:
-                planning.plan(session, announce, now=now)
+                escalation.begin(session, planning.plan(session, announce, now=now), now=now)
             case VisitWanted(ticket_id, skill, asked_by):
                 waiting += dispatching.request(session, ticket_id, skill=skill, asked_by=asked_by, now=now)
             case VisitUnneeded(ticket_id):
                 waiting += dispatching.call_off(session, ticket_id, now=now)
+
+
+def _handler(kind: str) -> Callable[..., Sequence[Effect]]:
+    if kind == RUNG:
+        return escalation.on_due
+    if kind == call_backs.CALL_BACK:
+        return call_backs.on_due
+    if kind == APPROVAL:
+        return _ask_again
+    return dispatching.on_due if kind in dispatching.DUE_KINDS else service.on_due
+
+
+def _ask_again(session: Session, row: Due, *, now: datetime) -> list[Effect]:
+    approvals.remind(session, int(row.ref), times=int(row.detail["times"]), now=now)
+    return []
 
 
 def _bury(session: Session, transition: Transition, *, now: datetime) -> None:

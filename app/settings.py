@@ -89,6 +89,16 @@ class Settings(BaseSettings):
     """The embedded log also survives a power cut, at the price of one disk write for each message."""
     demo_limit_s: float = Field(112.0, gt=0)
     """How long `prevenant demo --once` may take."""
+    approval_above: int = Field(50, ge=0)
+    """More people than this hear of one cause within an hour only if a person agrees."""
+    approved_per_minute: int = Field(60, ge=1)
+    """How many messages a minute go out once one has."""
+    voice_price: float = Field(0.10, ge=0)
+    """Of one call."""
+    cost_ceiling_day: float | None = Field(None, gt=0)
+    """What messages may cost each maker in a day (UTC)."""
+    cost_ceiling_customer_day: float | None = Field(None, gt=0)
+    """What messages may cost for one customer in a day (UTC)."""
     snapshot_every_s: float = Field(30.0, gt=0)
 
     def check(self) -> None:

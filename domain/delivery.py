@@ -40,6 +40,7 @@ LANES = {
         MessageStage.NO_TECHNICIAN,
         MessageStage.NOBODY_REACHABLE,
         MessageStage.APPROVAL_WANTED,
+        MessageStage.COST_CEILING,
     },
     Lane.LAST: {MessageStage.DIGEST},
 }
@@ -143,6 +144,7 @@ class Submitting:
     line: Line
     patience_s: float
     segments: int = 1
+    cost: float = 0.0
     failures: tuple[Failure, ...] = ()
     """Better words that could not be used."""
     overrides: tuple[Refusal, ...] = ()

@@ -70,6 +70,8 @@ class MessageStage(StrEnum):
     """To the dispatcher."""
     APPROVAL_WANTED = "approval_wanted"
     """To the dispatcher."""
+    COST_CEILING = "cost_ceiling"
+    """To the dispatcher."""
     TEMPLATE_BROKEN = "template_broken"
     """To the dispatcher."""
 
@@ -102,6 +104,7 @@ _AUDIENCE = {
     MessageStage.CALL_WANTED: RecipientKind.DISPATCHER,
     MessageStage.NOBODY_REACHABLE: RecipientKind.DISPATCHER,
     MessageStage.APPROVAL_WANTED: RecipientKind.DISPATCHER,
+    MessageStage.COST_CEILING: RecipientKind.DISPATCHER,
     MessageStage.TEMPLATE_BROKEN: RecipientKind.DISPATCHER,
 }
 

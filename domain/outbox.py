@@ -5,8 +5,18 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from domain.brakes import NO_BRAKES, Brakes
 from domain.faults import Severity, Stage
-from domain.messages import Channel, MessageStage, MessageState, Purpose, Refusal, purpose_of
+from domain.messages import (
+    BAD_NEWS,
+    Channel,
+    MessageStage,
+    MessageState,
+    Purpose,
+    RecipientKind,
+    Refusal,
+    purpose_of,
+)
 from domain.people import DAILY_CAPS, Recipient
 from domain.quiet import Quiet
 
@@ -93,6 +103,9 @@ class Brief:
     """Days of the person's calendar whose summary has gone."""
     parts: tuple["Pending", ...] = ()
     """Of a summary: the messages that stand in it instead of going out themselves."""
+    over: str = ""
+    """Why its ladder is over: nothing of it is to go out any more."""
+    brakes: Brakes = NO_BRAKES
     details: Mapping[str, Any] = field(default_factory=dict)
     """What the announcement itself carried."""
 
@@ -141,6 +154,13 @@ class Pending:
     def purpose(self) -> Purpose:
         """What it is for."""
         return purpose_of(self.stage, self.brief.severity)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it tells one more person of its causes: not where danger is, nor once more on another rung."""
+        news = self.stage in BAD_NEWS and self.brief.recipient.kind is RecipientKind.CUSTOMER
+        first = not self.attempt and (not self.rung or self.brief.opening_state is MessageState.SUPERSEDED)
+        return news and first and self.purpose is not Purpose.SAFETY
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domain.errors import ConfigError
+from domain.messages import Channel
 
 _ENTRY = re.compile(r"([A-Z]{2})\s*=?\s*(\d+(?:\.\d+)?)")
 _DEFAULT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Z]{3})")
@@ -21,6 +22,25 @@ class SmsPrices:
     def of(self, segments: int, *, country: str = "") -> float:
         """What so many segments cost, to a number of `country`."""
         return segments * self.countries.get(country, self.segment)
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What messages cost, all in the currency of a text message."""
+
+    sms: SmsPrices = SmsPrices(0.075, "EUR")
+    voice: float = 0.1
+    """Of one call."""
+
+    def of(self, channel: Channel, segments: int = 1, *, country: str = "") -> float:
+        """One message of so many segments; what is not charged by the piece costs nothing."""
+        if channel is Channel.VOICE:
+            return self.voice
+        return self.sms.of(segments, country=country) if channel in {Channel.SMS, Channel.WHATSAPP} else 0.0
+
+
+USUAL_PRICES = Prices()
+"""Where the settings say nothing."""
 
 
 def parse_prices(text: str) -> SmsPrices | None:

@@ -9,6 +9,8 @@ from datetime import datetime
 from domain.faults import Severity
 from domain.messages import Refusal
 from domain.outbox import Pending
+from notify.brakes import affordable, approved
+from notify.ladder import still_wanted
 from notify.truth import TRUTH, something_to_say, true_parts
 from notify.verdicts import Check, Fold, Go, Hold, Release, Suppress, Wait
 from notify.wishes import (
@@ -26,12 +28,15 @@ __all__ = ["STAGES", "Fold", "Go", "Hold", "Release", "Suppress", "Wait", "open_
 STAGES: tuple[Check, ...] = (
     *TRUTH,
     something_to_say,
+    still_wanted,
     consented,
     reachable,
     at_home,
     wanted_at_once,
     outside_quiet_hours,
     within_cap,
+    approved,
+    affordable,
 )
 YIELD_TO_DANGER = frozenset({at_home, wanted_at_once, outside_quiet_hours, within_cap})
 """What a warning of danger passes over; each time it does is noted. No wish is among them."""

@@ -34,9 +34,9 @@ from notify.channels.country import country_of
 from notify.channels.reference import reference
 from notify.outcomes import ASK_AGAIN_S, after_look_up, after_refusal, doubtful, expired
 from notify.pool import Pool
+from notify.pricing import price
 from notify.release import Fold, Go, Hold, Release, Suppress, Wait, open_channels, release
 from notify.render import Renderer
-from notify.segments import segments
 
 _log = structlog.get_logger()
 
@@ -236,14 +236,16 @@ class Sender:
         rendered = self._renderer.render(pending.stage, brief, channel=go.channel, now=self._clock.now())
         for failure in rendered.failures:
             _log.error("template_failed", message_id=pending.id, template=failure.template, detail=failure.problem)
-        text = rendered.content.text
+        line, prices = self._line(go.channel, go.address), pending.brief.brakes.prices
+        count, cost = price(go.channel, rendered.content, prices, country=line.country)
         return Submitting(
             go.channel,
             go.address,
             rendered.content,
-            self._line(go.channel, go.address),
+            line,
             adapter.patience_s,
-            segments=segments(text).count if go.channel is Channel.SMS else 1,
+            segments=count,
+            cost=cost,
             failures=rendered.failures,
             overrides=go.overrides,
             parts=go.parts,

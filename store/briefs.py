@@ -98,6 +98,7 @@ class BriefWriter:
             product=device.product or "" if device else "",
             maker=product.maker or "" if product else "",
             caps=self._caps(maker),
+            over=message.ladder_over or "",
             details=message.details,
             **_role_facts(session, recipient, device, ticket),
             **_rule_facts(session, ticket),
@@ -157,6 +158,8 @@ class BriefWriter:
             return self.signer.link(Purpose.CUSTOMER, message.ticket_id or 0)
         if message.recipient_kind == RecipientKind.TECHNICIAN and visit is not None:
             return self.signer.link(Purpose.VISIT, visit.id)
+        if message.stage in {MessageStage.APPROVAL_WANTED, MessageStage.COST_CEILING}:
+            return self.signer.page("approvals" if message.stage == MessageStage.APPROVAL_WANTED else "status")
         return self.signer.page(f"tickets/{message.ticket_id}")
 
     def _unsubscribe(self, message: Message) -> str:

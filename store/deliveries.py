@@ -14,6 +14,8 @@ from store.tables import Message, MessageAttempt
 _UNHEARD = frozenset({MessageState.FAILED, MessageState.DEAD, MessageState.UNDELIVERED, MessageState.EXPIRED})
 _UNREACHABLE = frozenset({Refusal.NO_CHANNEL, Refusal.OPTED_OUT, Refusal.WRONG_PERSON})
 
+RUNG = "rung"
+"""The kind of appointment at which a ladder is looked at; its ref is the message at the bottom."""
 GIVEN_UP = "given_up"
 """The kind of attempt that says: not on this channel."""
 
@@ -108,6 +110,9 @@ def settle(
     message.finished_at = at
     if state in _UNHEARD or (state == MessageState.SUPPRESSED and refusal in _UNREACHABLE):
         _look_whether_anybody_knows(session, message, at=at)
+    if state not in REACHED and message.ladder_over is None:
+        # Its ladder need not wait for what will not come.
+        due.hasten(session, RUNG, message.ladder or message.id, at=at)
     tell(session, message, state, at=at, reason=reason, refusal=refusal)
 
 

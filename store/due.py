@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from store.tables import Due
@@ -16,9 +16,16 @@ def schedule(session: Session, kind: str, ref: object, *, at: datetime, **detail
     session.add(Due(kind=kind, ref=str(ref), due_at=at, detail=detail))
 
 
-def ensure(session: Session, kind: str, ref: object, *, at: datetime) -> None:
+def ensure(session: Session, kind: str, ref: object, *, at: datetime, **detail: Any) -> None:
     """Do `kind` for `ref` at `at`, unless there is such an appointment already."""
-    insert_once(session, Due, kind=kind, ref=str(ref), due_at=at, detail={})
+    insert_once(session, Due, kind=kind, ref=str(ref), due_at=at, detail=detail)
+
+
+def hasten(session: Session, kind: str, ref: object, *, at: datetime) -> None:
+    """Do it at `at` already, if there is such an appointment and nobody is at it just now."""
+    waiting = select(Due.id).where(Due.kind == kind, Due.ref == str(ref), Due.due_at > at)
+    if found := session.scalar(waiting.with_for_update(skip_locked=True)):
+        session.execute(update(Due).where(Due.id == found).values(due_at=at))
 
 
 def cancel(session: Session, kind: str, ref: object) -> None:

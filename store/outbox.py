@@ -5,6 +5,7 @@ A lease is about processes and so about real time; everything a person sees is i
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 import structlog
@@ -12,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, case, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from domain.brakes import NO_BRAKES, USUAL_LIMITS, Brakes, Limits
 from domain.clock import Clock
 from domain.delivery import LANES, Folded, Lane, Step, Submitting
 from domain.faults import Severity
@@ -21,6 +23,7 @@ from domain.messages import Channel, MessageStage, MessageState
 from domain.outbox import Pending
 from domain.people import DAILY_CAPS, Recipient
 from store import caps
+from store.brakes import BrakeBook, read
 from store.briefs import BriefWriter, QuietOf, never_quiet
 from store.database import Database
 from store.lines import LineBook, broken, lines_of
@@ -58,10 +61,11 @@ class SqlOutbox:
         wall: Callable[[], float] = time.time,
         rates: Mapping[str, float] = MappingProxyType({}),
         take_lease_s: float = TAKE_LEASE_S,
+        limits: Limits = USUAL_LIMITS,
     ) -> None:
         """`rates`: segments a second by sender, where it is not the default of `domain.lines`; 0 means no limit."""
         self._database, self._clock, self._owner, self._wall = database, clock, owner, wall
-        self._rates, self._take_lease_s = rates, take_lease_s
+        self._rates, self._take_lease_s, self._limits = rates, take_lease_s, limits
         self._briefs = BriefWriter(signer, dispatcher, quiet, daily_caps)
 
     def paused(self) -> bool:
@@ -88,7 +92,9 @@ class SqlOutbox:
         with self._database.read() as session:
             rows = {row.id: row for row in session.scalars(select(Message).where(Message.id.in_(mine)))}
             _held = self._warmed(session, list(rows.values()))
-            return [found for each in due if each in rows and (found := self._readable(session, rows[each]))]
+            brakes = read(session, list(rows.values()), self._limits, now=self._clock.now())
+            found = (self._readable(session, rows[each], brakes) for each in due if each in rows)
+            return [one for one in found if one]
 
     def write(self, reports: Sequence[tuple[Pending, Step]]) -> list[tuple[Pending, Step]]:
         """Write each step, in one transaction. Those that are so now: the rest was lost, or has to wait."""
@@ -99,7 +105,9 @@ class SqlOutbox:
             now, wall_s = self._clock.now(), self._wall()
             lines = LineBook(session, self._rates, now=now, wall_s=wall_s)
             lines.open(lines_of(rows, [(pending.id, step) for pending, step in reports]))
-            scribe = Scribe(session, lines, now, wall_s)
+            brakes = BrakeBook(session, self._limits, now)
+            brakes.open(reports)
+            scribe = Scribe(session, lines, brakes, now, wall_s)
             written = [(one, step) for one, step in reports if scribe.write(rows[one.id], one, step)]
             lines.close()
         if scribe.lost:
@@ -151,9 +159,9 @@ class SqlOutbox:
             _log.exception("rows_unreadable")
             return ()
 
-    def _readable(self, session: Session, message: Message) -> Pending | None:
+    def _readable(self, session: Session, message: Message, brakes: Mapping[int, Brakes]) -> Pending | None:
         try:
-            return self._pending(session, message)
+            return self._pending(session, message, brakes.get(message.id, NO_BRAKES))
         except SQLAlchemyError:
             raise
         except Exception:  # noqa: BLE001 - each is read alone
@@ -161,7 +169,7 @@ class SqlOutbox:
             _log.exception("message_unreadable", message_id=message.id)
             return None
 
-    def _pending(self, session: Session, message: Message) -> Pending:
+    def _pending(self, session: Session, message: Message, brakes: Brakes) -> Pending:
         return Pending(
             id=message.id,
             stage=MessageStage(message.stage),
@@ -170,7 +178,7 @@ class SqlOutbox:
             attempt=message.attempts,
             created_at=message.created_at,
             lease=message.lease,
-            brief=self._briefs.write(session, message, now=self._clock.now()),
+            brief=replace(self._briefs.write(session, message, now=self._clock.now()), brakes=brakes),
             body=message.body or "",
             address=message.address or "",
             provider_id=message.provider_id,

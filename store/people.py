@@ -54,6 +54,11 @@ def customer(
     return _with_wishes(session, person)
 
 
+def zone_of(row: Customer) -> str:
+    """The customer's own time zone; UTC where they have named none."""
+    return _zone(row.timezone) or "UTC"
+
+
 def wanted_channels(session: Session, row: Customer) -> list[str]:
     """The customer's channels without those on which they want no news of their products."""
     person = customer(session, row.id)

@@ -23,6 +23,7 @@ from domain.faults import Severity
 from domain.messages import REACHED, MessageState, Refusal, advances
 from domain.outbox import Pending
 from store import caps, deliveries, summaries, template_alerts
+from store.brakes import BrakeBook
 from store.lines import LineBook, heard_in, line_of
 from store.tables import Message
 
@@ -33,6 +34,7 @@ class Scribe:
 
     session: Session
     lines: LineBook
+    brakes: BrakeBook
     now: datetime
     wall_s: float
     lost: list[int] = field(default_factory=list)
@@ -52,6 +54,7 @@ class Scribe:
         match step:
             case Held():
                 self._note_wait(message, "held", reason=step.reason, refusal=step.refusal)
+                self.brakes.held(message, pending, step)
                 message.state, message.not_before, message.lease_until = MessageState.HELD, step.until, None
             case Folded(until, refusal, reason):
                 summaries.fold(
@@ -87,6 +90,10 @@ class Scribe:
             if obstacle.refusal is Refusal.CIRCUIT_OPEN:
                 self._note_wait(message, "waiting", reason=obstacle.reason, refusal=obstacle.refusal)
             message.reason, message.lease_until = obstacle.reason, self.wall_s + obstacle.after_s
+        elif not self.brakes.admit(pending, step):
+            # Others came first: it is decided on afresh.
+            message.lease_until = None
+            return False
         return obstacle is None
 
     def _attempt(self, message: Message, kind: str, *, outcome: str, code: str = "", detail: str = "") -> None:
@@ -111,6 +118,7 @@ class Scribe:
     def _submitting(self, message: Message, pending: Pending, step: Submitting) -> None:
         content = step.content
         message.channel, message.address, message.segments = step.channel, step.address, step.segments
+        message.cost = step.cost
         message.provider, message.sender, message.country = step.line.provider, step.line.sender, step.line.country
         message.subject, message.body, message.html = content.subject or None, content.text, content.html or None
         summaries.released(self.session, message, overrides=step.overrides, parts=step.parts, now=self.now)

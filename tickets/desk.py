@@ -11,6 +11,7 @@ from domain.messages import MessageStage
 from domain.tickets import Effect, TicketCause, TicketState, VisitUnneeded, VisitWanted
 from store import timeline
 from store.tables import Customer, Device
+from tickets.acknowledging import acknowledge
 from tickets.faults import firing_of_ticket
 from tickets.lifecycle import (
     end,
@@ -86,6 +87,7 @@ def move(
     ticket = find_ticket(session, ticket_id)
     if ticket.state == to:
         return []
+    acknowledge(session, ticket, actor=actor, now=now)
     firing = bool(firing_of_ticket(session, ticket.id))
     if to in _OVER and is_open(ticket) and firing and not reason.strip():
         raise Conflict(f"telemetry still shows the fault of ticket {ticket_id}: give a reason for ending it")
@@ -124,5 +126,7 @@ def assign(session: Session, ticket_id: int, assignee: str | None, *, actor: str
     if ticket.assignee == assignee:
         return
     ticket.assignee, ticket.updated_at = assignee, now
+    if assignee is not None:
+        acknowledge(session, ticket, actor=actor, now=now)
     timeline.note(session, ticket.id, "assigned", at=now, actor=actor, to=assignee)
     tell(session, ticket, "ticket.assigned", now=now, assignee=assignee)

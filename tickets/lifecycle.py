@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from domain.errors import Conflict, IllegalTransition, NotFound
 from domain.faults import Severity
 from domain.tickets import LEGAL_MOVES, OPEN_STATES, TicketCause, TicketState
-from store import due, events, timeline
+from store import due, events, ladders, timeline
 from store.locking import locked
 from store.tables import Playbook as PlaybookRow
 from store.tables import Ticket
@@ -98,6 +98,7 @@ def end(session: Session, ticket: Ticket, to: TicketState, *, by: str, actor: st
     """Work is over: `to` is resolved, closed or cancelled; `by` is telemetry, customer, technician or agent."""
     shift(session, ticket, to, actor=actor, now=now, reason=reason)
     drop_waits(session, ticket)
+    ladders.ended(session, ticket.id, reason=reason or f"the ticket is {to}", now=now)
     due.cancel(session, "close", ticket.id)
     ticket.closed_by, ticket.held = by, False
     # In a transaction of the clock role's own each: a parent may have hundreds of children.
@@ -122,6 +123,7 @@ def reopen(session: Session, ticket: Ticket, *, actor: str, now: datetime, reaso
     shift(session, ticket, TicketState.OPEN, actor=actor, now=now, reason=reason)
     ticket.reopened += 1
     ticket.resolved_at = ticket.closed_at = ticket.closed_by = ticket.healthy_since = None
+    ticket.acknowledged_at = ticket.acknowledged_by = None
     due.cancel(session, "close", ticket.id)
     timeline.note(session, ticket.id, "ticket_reopened", at=now, actor=actor, times=ticket.reopened, reason=reason)
     tell(session, ticket, "ticket.reopened", now=now, times=ticket.reopened)

@@ -7,9 +7,11 @@ from typing import Any
 
 from domain.durations import parse_duration_s
 from domain.errors import SourceError
+from domain.ladders import Ladder
+from tickets.rungs import read_ladder
 
 _DAY_S = 86_400.0
-_TOP_KEYS = ("kind", "name", "title", "steps", "healthy_for", "close_after", "visit", "notice", "instruction")
+_TOP_KEYS = ("kind", "name", "title", "steps", "healthy_for", "close_after", "visit", "notice", "instruction", "ladder")
 _VISIT_KEYS = ("skill", "duration", "after", "answer_within")
 
 
@@ -73,6 +75,8 @@ class Playbook:
     notice: Mapping[str, str] = field(default_factory=dict)
     instruction: Mapping[str, str] = field(default_factory=dict)
     """What a person must do at once, for a rule of severity safety: "Get out, open windows"."""
+    ladder: Ladder | None = None
+    """How insistently the customer is told; None: as the severity has it."""
 
     def step(self, index: int) -> Step | None:
         """The step at `index`, None beyond the end."""
@@ -101,6 +105,7 @@ def parse_playbook(body: Mapping[str, Any]) -> Playbook:
         visit=_visit_plan(body.get("visit", {}), "visit"),
         notice=_words(body.get("notice", {}), "notice"),
         instruction=_words(body.get("instruction", {}), "instruction"),
+        ladder=read_ladder(body["ladder"], "ladder") if "ladder" in body else None,
     )
 
 

@@ -8,7 +8,7 @@ from domain.clock import iso
 from domain.faults import EndReason
 from domain.messages import MessageStage
 from domain.tickets import Announce, Effect, TicketState, VisitUnneeded
-from store import due, timeline
+from store import due, ladders, timeline
 from store.tables import Device, Fault, Ticket
 from tickets.faults import firing_of_ticket
 from tickets.lifecycle import drop_waits, end, find_ticket, is_open, playbook_of, shift, stop_steps
@@ -39,6 +39,7 @@ def on_fault_end(session: Session, ticket: Ticket, fault: Fault, *, now: datetim
 def watch(session: Session, ticket: Ticket, *, since: datetime, now: datetime) -> list[Effect]:
     """Healthy since `since`: resolved once that has lasted as long as the playbook wants."""
     ticket.healthy_since = since
+    ladders.recovered(session, ticket.id, reason="it recovered", now=now)
     healthy_for = timedelta(seconds=playbook_of(session, ticket).healthy_for_s)
     if not healthy_for:
         return resolve(session, ticket, by="telemetry", actor="telemetry", now=now, reason="healthy again")

@@ -15,6 +15,7 @@ from domain.verdicts import Judgement
 from store import consent, people, timeline
 from store.locking import locked
 from store.tables import Customer, Device, Fault, Message, Ticket, TimelineEntry
+from tickets.acknowledging import acknowledge
 from tickets.correlator import RELAPSE_WITHIN
 from tickets.faults import firing_of_ticket, of_ticket
 from tickets.lifecycle import (
@@ -73,6 +74,7 @@ def on_reply(
         return ticket.id, []
     actor = f"customer:{customer_id}"
     ticket.first_contact_at = ticket.first_contact_at or now
+    acknowledge(session, ticket, actor=actor, now=now)
     detail = {"intent": intent, "text": text, "channel": channel, "reference": reference}
     timeline.note(session, ticket.id, "reply", at=now, actor=actor, **detail)
     tell(session, ticket, "ticket.reply", now=now, intent=intent)

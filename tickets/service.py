@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from domain.tickets import Effect
 from store.tables import Due
 from tickets import correlator, firmwares, recovery, steps
+from tickets.acknowledging import acknowledge, nobody_answers
 from tickets.commanding import check_args, queue_command
 from tickets.commands import on_answer, on_command_outcome, on_timeout
 from tickets.correlation import on_quiet_end, on_transition
@@ -30,6 +31,7 @@ __all__ = [
     "Noise",
     "Playbook",
     "Tally",
+    "acknowledge",
     "assign",
     "check_args",
     "comment",
@@ -41,6 +43,7 @@ __all__ = [
     "move",
     "mute",
     "muting_until",
+    "nobody_answers",
     "noise",
     "on_answer",
     "on_command_outcome",

@@ -77,6 +77,7 @@ def kept_quiet(session: Session, ticket: Ticket) -> bool:
         Message.ticket_id == ticket.id,
         Message.recipient_kind == RecipientKind.CUSTOMER,
         Message.stage.in_(BAD_NEWS),
+        Message.rung == 0,
     )
     last = session.scalar(openings.order_by(Message.id.desc()).limit(1))
     if last is None or last.state != MessageState.SUPPRESSED:

@@ -40,6 +40,7 @@ from store.tables import (
 router = APIRouter()
 
 INTENTS = {
+    "ack": ReplyIntent.ACKNOWLEDGED,
     "fixed": ReplyIntent.FIXED,
     "send": ReplyIntent.SEND_SOMEONE,
     "call": ReplyIntent.CALL_ME,
@@ -80,6 +81,12 @@ def show(
         person_token=house.signer.name_token(Purpose.PERSON, customer.id) if customer else "",
         **context,
     )
+
+
+@router.get("/c/{token}/ack")
+def show_seen(token: str) -> Response:
+    """The link in a message by which one says "seen": mail scanners follow it too, so a button on the page acts."""
+    return RedirectResponse(f"/c/{token}#ack", status_code=303)
 
 
 def _context(

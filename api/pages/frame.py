@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 from api import guard
 from api.services import Services, services_of
 from api.views import times
+from domain.brakes import CauseState
 from domain.tickets import OPEN_STATES, TicketCause, TicketState
+from store import approvals
 from store.tables import Ticket
 from tickets import service
 
@@ -70,6 +72,9 @@ def frame(request: Request, session: Session) -> Frame:
         Item(name, href, path == href or (href != "/" and path.startswith(href)), waiting if name == "Tickets" else 0)
         for name, href in _PAGES
     ]
+    asked = len(approvals.approvals(session, state=CauseState.WAITING))
+    if asked or path.startswith("/approvals"):
+        items.append(Item("Approvals", "/approvals", path.startswith("/approvals"), asked))
     # The wall shows the headline larger.
     return Frame(items, None if path == "/" else _headline(session, now=services_of(request).clock.now()))
 

@@ -6,11 +6,11 @@ from sqlalchemy import func, select
 
 from api.pages.frame import admit, desk_zone, frame
 from api.pages.rendering import page
+from api.routes import messages
+from api.routes.raw import FormFields
 from api.services import House
 from api.views import times
-from domain.messages import MessageState
-from store import meta
-from store.outbox import NOT_PAUSED, SENDING_PAUSED
+from store import pausing
 from store.tables import DeadLetter, Message, Rule, RuleVersion
 
 router = APIRouter()
@@ -24,7 +24,7 @@ def status(request: Request, house: House) -> Response:
     with house.database.read() as session:
         letters = session.scalars(select(DeadLetter).order_by(DeadLetter.last_at.desc()).limit(30)).all()
         by_state = session.execute(select(Message.state, func.count()).group_by(Message.state)).all()
-        waiting = sum(count for state, count in by_state if state in {MessageState.HELD, MessageState.READY})
+        queues, pause = pausing.waiting(session), pausing.state(session)
         rules = session.execute(
             select(Rule, RuleVersion)
             .join(RuleVersion, (RuleVersion.name == Rule.name) & (RuleVersion.version == Rule.version))
@@ -38,17 +38,20 @@ def status(request: Request, house: House) -> Response:
             found=found,
             letters=[(letter, times.at(letter.last_at, zone, now=now)) for letter in letters],
             messages=sorted((state, count) for state, count in by_state),
-            waiting=waiting,
-            paused=meta.get(session, SENDING_PAUSED) not in NOT_PAUSED,
+            waiting=sum(queue.count for queue in queues),
+            queues=[(queue, times.at(queue.oldest, zone, now=now)) for queue in queues],
+            pause=pause,
+            paused_at=times.at(pause.since, zone, now=now) if pause.since else "",
             rules=[(rule, version) for rule, version in rules],
         )
 
 
 @router.post("/status/{action}")
-def switch(action: str, request: Request, house: House) -> Response:
+def switch(action: str, request: Request, fields: FormFields, house: House) -> Response:
     """Pause or resume all sending."""
-    from api.routes.messages import pause, resume
-
     admit(request, house)
-    (pause if action == "pause" else resume)(house)
+    if action == "pause":
+        messages.pause(house, messages.Why(reason=fields.get("reason", "")[:500]))
+    else:
+        messages.resume(house)
     return RedirectResponse("/status", status_code=303)

@@ -194,6 +194,7 @@ def _situation(session: Session, ticket: Ticket, entries: Sequence[TimelineEntry
         phone=customer.phone if customer else None,
         call_wanted=last.get("intent") in {ReplyIntent.CALL_ME, *_TO_READ},
         words=str(last.get("text") or "") if last.get("intent") in _TO_READ and last.get("channel") != "web" else "",
+        unanswered=_unanswered(ticket, entries),
         nobody_free=bool(nobody) and not any(e.id > nobody[-1] and e.kind == "reply" for e in entries),
         unreached=next((str(e.detail["reason"]) for e in reversed(entries) if e.kind == "nobody_reachable"), ""),
         told_at=_told_at(session, ticket),
@@ -208,6 +209,12 @@ def _situation(session: Session, ticket: Ticket, entries: Sequence[TimelineEntry
         resolved_at=ticket.resolved_at,
         closed_by=ticket.closed_by,
     )
+
+
+def _unanswered(ticket: Ticket, entries: Sequence[TimelineEntry]) -> str:
+    """Why a person was asked for at the top of a ladder, while nobody has answered."""
+    asked = [entry for entry in entries if entry.kind == "nobody_answers"]
+    return str(asked[-1].detail.get("reason", "")) if asked and ticket.acknowledged_at is None else ""
 
 
 def _told_at(session: Session, ticket: Ticket) -> datetime | None:

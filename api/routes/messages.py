@@ -1,24 +1,35 @@
 """Messages: what went to whom, how far it got, and why or why not."""
 
+from dataclasses import asdict
 from typing import Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel
-from sqlalchemy import func, select
+from pydantic import BaseModel, Field
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.explaining import why_nobody, why_of
 from api.ids import PathId, QueryId
 from api.paging import Page, Wanted, page_of
 from api.schemas.desk import MessageDetail, MessageOut, WhyPerson
+from api.schemas.moments import Moment
 from api.services import House, Services
 from domain.errors import NotFound
 from domain.messages import MessageState, RecipientKind
-from store import events, meta, settling
-from store.outbox import SENDING_PAUSED
+from store import pausing, settling
 from store.tables import Customer, Message, MessageAttempt, Ticket
 
 router = APIRouter(prefix="/v1/messages", tags=["messages"])
+
+
+class QueueOut(BaseModel):
+    """Messages of one stage that have not gone out."""
+
+    stage: str
+    count: int
+    oldest: Moment
+
+    model_config = {"from_attributes": True}
 
 
 class Paused(BaseModel):
@@ -32,6 +43,21 @@ class Settlement(BaseModel):
     """What a person knows of a message in doubt, or wants."""
 
     outcome: Literal["arrived", "send_again"]
+
+
+class PauseOut(Paused):
+    """Since when, by whom and why, as far as anybody said; and what waits, by stage."""
+
+    since: Moment | None
+    by: str
+    reason: str
+    waiting: list[QueueOut]
+
+
+class Why(BaseModel):
+    """Why sending is paused."""
+
+    reason: str = Field("", max_length=500)
 
 
 @router.get("", response_model=Page[MessageOut], summary="List messages, newest first")
@@ -75,6 +101,12 @@ def explain(ticket_id: QueryId, customer_id: str, house: House) -> Any:
         return {"why": told[-1]["why"] if told else why_nobody(session, ticket, customer), "messages": told}
 
 
+@router.get("/paused", response_model=PauseOut, summary="Whether sending is paused, and what waits")
+def paused(house: House) -> Any:
+    with house.database.read() as session:
+        return _paused(session)
+
+
 @router.get("/{message_id}", response_model=MessageDetail, summary="Read a message with each attempt")
 def read_message(message_id: PathId, house: House) -> Any:
     with house.database.read() as session:
@@ -109,24 +141,20 @@ def _detail(house: Services, session: Session, message: Message) -> dict[str, An
     return {**fields, "why": sentence, "log": session.scalars(attempts).all()}
 
 
-@router.post("/pause", response_model=Paused, summary="Pause all sending")
-def pause(house: House) -> Any:
-    return _switch(house, paused=True)
+@router.post("/pause", response_model=Paused, summary="Pause all sending, warnings of danger included")
+def pause(house: House, why: Why | None = None) -> Any:
+    with house.database.write() as session:
+        pausing.pause(session, by="agent", reason=why.reason.strip() if why else "", now=house.clock.now())
+        return _paused(session)
 
 
 @router.post("/resume", response_model=Paused, summary="Resume sending")
 def resume(house: House) -> Any:
-    return _switch(house, paused=False)
-
-
-def _switch(house: House, *, paused: bool) -> Paused:
-    now = house.clock.now()
     with house.database.write() as session:
-        meta.put(session, SENDING_PAUSED, "1" if paused else None)
-        events.publish(session, "messages.paused" if paused else "messages.resumed", at=now)
-        return Paused(paused=paused, queued=_queued(session))
+        pausing.resume(session, now=house.clock.now())
+        return _paused(session)
 
 
-def _queued(session: Session) -> int:
-    waiting = Message.state.in_([MessageState.HELD, MessageState.READY])
-    return session.scalar(select(func.count(Message.id)).where(waiting)) or 0
+def _paused(session: Session) -> dict[str, Any]:
+    waiting = pausing.waiting(session)
+    return {**asdict(pausing.state(session)), "queued": sum(one.count for one in waiting), "waiting": waiting}

@@ -60,6 +60,8 @@ class Facts:
     phone: str | None
     visit: Visiting | None
     tried: Tried | None
+    seen: bool = True
+    """Somebody has said so; until then the page asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +205,9 @@ class _Writer:
         if self._over:
             return "", (), ((self._words["again_ask"], "call"), *wrong)
         if facts.severity is Severity.SAFETY:
-            return "call", (), ()
-        small = ((self._words["fixed_ask"], "fixed"), *wrong)
+            return "call", () if facts.seen else ("ack",), ()
+        seen = () if facts.seen or self._healthy else ((self._words["ack_ask"], "ack"),)
+        small = (*seen, (self._words["fixed_ask"], "fixed"), *wrong)
         visiting = facts.visit is not None and facts.visit.state in COMING
         if visiting or facts.state is TicketState.PENDING_VISIT or self._healthy:
             return "", ("call",), small

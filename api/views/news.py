@@ -17,6 +17,8 @@ _TICKET = {
     "closed": ("good", "Closed"),
     "reopened": ("alarm", "Came back: reopened"),
     "cancelled": ("calm", "Cancelled"),
+    "acknowledged": ("good", "Somebody has seen it"),
+    "nobody_answers": ("alarm", "Nobody answers"),
     "storm": ("alarm", "Many devices at once"),
 }
 _OTHER = {
@@ -49,6 +51,10 @@ _OTHER = {
     "device.deleted": ("calm", "Device deleted"),
     "messages.paused": ("alarm", "All sending paused"),
     "messages.resumed": ("good", "Sending resumed"),
+    "messages.approval_wanted": ("alarm", "Messages wait for approval"),
+    "messages.approved": ("good", "Messages approved"),
+    "messages.declined": ("calm", "Messages declined"),
+    "messages.cost": ("watch", "What messages cost nears its ceiling"),
     "rule.live": ("calm", "Rule is live"),
     "rule.shadow": ("calm", "Rule runs in shadow"),
     "rule.agents_only": ("calm", "Rule is for agents only"),

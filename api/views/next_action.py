@@ -5,7 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from api.views import times
-from api.views.phrases import first_name, phone
+from api.views.phrases import first_name, first_upper, phone
 from domain.tickets import TicketState, VisitState
 
 
@@ -20,6 +20,8 @@ class Situation:
     """The customer asked to be called, or wrote something that nobody but a person understands."""
     words: str
     """What the customer wrote last."""
+    unanswered: str
+    """On whom and what its ladder was climbed in vain; empty if somebody has answered."""
     nobody_free: bool
     unreached: str
     """Why nobody could be told; empty if somebody was, or nobody tried."""
@@ -95,6 +97,9 @@ def _for_a_person(now_is: Situation, who: str) -> NextAction:
             "Look again",
             "send",
         )
+    if now_is.unanswered:
+        label, href = (f"Call {phone(now_is.phone)}", f"tel:{now_is.phone}") if now_is.phone else ("", "")
+        return NextAction(f"Reach {now_is.customer or who}", first_upper(now_is.unanswered), label, href=href)
     if now_is.call_wanted and now_is.phone:
         because = f"“{now_is.words}”" if now_is.words else f"{who[:1].upper()}{who[1:]} asked for it."
         label = f"Call {phone(now_is.phone)}"

@@ -40,6 +40,7 @@ def build(house: House) -> Part:
         mail_hook_key=key_of(settings.mail_hook_secret, setting=SECRET) if settings.mail_hook_secret else None,
         partitions=settings.partitions,
         sms_prices=parse_prices(settings.sms_price),
+        approved_per_minute=settings.approved_per_minute,
     )
     config = uvicorn.Config(
         create_app(services),

@@ -29,6 +29,7 @@ def build(house: House) -> Part:
         quiet=of_ticket,
         daily_caps=house.settings.daily_caps,
         rates=house.settings.rates,
+        limits=house.limits(),
     )
     sender = Sender(
         outbox, channels(house), house.clock, renderer=renderer, trouble=lambda line: trouble.__setitem__(0, line)

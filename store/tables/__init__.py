@@ -1,6 +1,7 @@
 """Every table of the database."""
 
 from store.tables.base import Base
+from store.tables.brakes import CauseRow, SpendingRow
 from store.tables.consents import Consent
 from store.tables.devices import (
     Customer,
@@ -46,6 +47,7 @@ from store.tables.wordings import Wording
 
 __all__ = [
     "Base",
+    "CauseRow",
     "CircuitRow",
     "Command",
     "Consent",
@@ -78,6 +80,7 @@ __all__ = [
     "SandboxMessage",
     "SenderPace",
     "Snapshot",
+    "SpendingRow",
     "StageMove",
     "Technician",
     "Ticket",

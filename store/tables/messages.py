@@ -33,7 +33,13 @@ class Message(Base):
     recipient_kind: Mapped[str]
     recipient_id: Mapped[str] = mapped_column(index=True)
     rung: Mapped[int] = mapped_column(default=0, server_default="0")
-    """Step of a ladder: the same word once more, on another channel."""
+    """Its place on a ladder, tenfold; the last digit tells apart what is said on several channels at once."""
+    ladder: Mapped[int | None]
+    """The message at the bottom of its ladder; NULL: it is that itself, or stands alone."""
+    ladder_over: Mapped[str | None]
+    """Why nothing of its ladder is to go out any more: somebody acknowledged, it recovered, the ticket ended."""
+    cause: Mapped[str | None] = mapped_column(index=True)
+    """What a person has to agree to before it goes out: the key of a cause; NULL: nothing, so far."""
     purpose: Mapped[str] = mapped_column(default="service", server_default="service")
     visit_id: Mapped[int | None]
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)

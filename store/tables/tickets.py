@@ -206,6 +206,10 @@ class Ticket(Base):
     """When its rule's `hold` is over; NULL where no storm was possible."""
     first_contact_at: Mapped[datetime | None]
     """When the customer first contacted us about it, if they did."""
+    acknowledged_at: Mapped[datetime | None]
+    """When somebody first said that they had seen it, or took it over; since it was last reopened."""
+    acknowledged_by: Mapped[str | None]
+    """customer:ID, technician:ID or agent."""
     version: Mapped[int] = mapped_column(default=1)
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 
