@@ -56,6 +56,16 @@ class MessageStage(StrEnum):
     """An answer to "I am away until …"."""
     WRONG_PERSON = "wrong_person"
     """An answer to "this is not mine"."""
+    VISIT_TIME = "visit_time"
+    """An answer to "when do you come?"."""
+    HELP = "help"
+    """An answer to the keyword HELP: who writes, and how to be left alone."""
+    WHICH_ONE = "which_one"
+    """A question back, where several things are open and their words fit more than one."""
+    KNOWN = "known"
+    """An answer to a complaint about what we had seen already."""
+    AGENT_REPLY = "agent_reply"
+    """A person's own words."""
     DIGEST = "digest"
     """Several things at once, instead of one message each."""
     VISIT_OFFER = "visit_offer"
@@ -131,6 +141,11 @@ ANSWERS = frozenset(
         MessageStage.ACKNOWLEDGED,
         MessageStage.AWAY,
         MessageStage.WRONG_PERSON,
+        MessageStage.VISIT_TIME,
+        MessageStage.HELP,
+        MessageStage.WHICH_ONE,
+        MessageStage.KNOWN,
+        MessageStage.AGENT_REPLY,
     }
 )
 """Answers to somebody who has just written to us."""
@@ -236,5 +251,15 @@ class ReplyIntent(StrEnum):
     """They know; nothing else is asked."""
     AUTOMATIC = "automatic"
     """A machine wrote it: kept, and moves nothing."""
+    WHEN = "when"
+    """When does somebody come?"""
+    HELP = "help"
+    """The keyword: who are you, and how do I end this?"""
+    NOT_MINE = "not_mine"
+    """It is not their product, or not their number."""
+    AWAY = "away"
+    """They are away, and say until when."""
+    PHOTO = "photo"
+    """Pictures without a word."""
     UNCLEAR = "unclear"
     """Goes to a person."""

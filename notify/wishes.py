@@ -14,7 +14,8 @@ SUMMARY_AT = time(18)
 MORNING_AT = time(9)
 """When it does if the evening has passed."""
 _CAN_WAIT = frozenset({Severity.INFO, Severity.MINOR})
-_CANNOT_WAIT = ANSWERS | {MessageStage.ON_THE_WAY}
+_CANNOT_WAIT = (ANSWERS - {MessageStage.AGENT_REPLY}) | {MessageStage.ON_THE_WAY}
+"""A colleague's own words wait for the morning, unless the person has just written."""
 _UNREACHABLE = {
     "bounce": "mail to this address bounced",
     "dead_number": "this number cannot be reached",
@@ -110,7 +111,7 @@ def within_cap(pending: Pending, now: datetime) -> Verdict | None:
 def outside_quiet_hours(pending: Pending, now: datetime) -> Verdict | None:
     """At night only answers, and what would be too late in the morning."""
     person = pending.brief.recipient
-    if person.quiet_hours is None or pending.stage in _CANNOT_WAIT:
+    if person.quiet_hours is None or pending.stage in _CANNOT_WAIT or pending.brief.details.get("awake"):
         return None
     zones = [ZoneInfo(name) for name in person.zones or (person.timezone,)]
     until = person.quiet_hours.release(now, *zones)

@@ -9,6 +9,7 @@ from domain.clock import parse_iso
 from domain.faults import Severity
 from domain.messages import BAD_NEWS, REACHED, MessageStage, RecipientKind, audience
 from domain.outbox import Brief, Words
+from domain.tickets import VisitState
 from notify import times
 from notify.templating import absent
 
@@ -53,10 +54,17 @@ FACTS: Mapping[str, str] = {
     "items": "what a summary sums up: each with noun, Noun, says, title",
     "several": "true if a summary is about more than one kind of product",
     "until": "the day until when the person is away",
+    "text": "a colleague's own words",
+    "choices": "what somebody may mean, each as customers know it",
+    "onset": "when it was first seen",
+    "coming": "true if somebody comes for certain",
+    "looking": "true while a technician is looked for",
     "template": "the template that failed",
     "problem": "what failed",
 }
 """What templates may name, and what it is. One that is not known this time can be asked for with `if`, not printed."""
+_COMING = frozenset({VisitState.ACCEPTED, VisitState.EN_ROUTE, VisitState.ON_SITE, VisitState.PAUSED})
+"""Visits that a person may count on."""
 _DEVICE: Words = {"en": "device", "fr": "appareil"}
 
 
@@ -124,6 +132,7 @@ def facts(brief: Brief, *, language: str, now: datetime) -> dict[str, Any]:
         "until": _until(brief, language=language),
         "template": brief.details.get("template"),
         "problem": brief.details.get("problem"),
+        **_conversation(brief, language=language, now=now),
         **_hours(brief, language=language, now=now),
     }
     return {name: absent(name) if value is None or value == "" else value for name, value in known.items()}
@@ -148,6 +157,18 @@ def _until(brief: Brief, *, language: str) -> str | None:
     moment = parse_iso(said) if said else brief.recipient.away_until
     zone = ZoneInfo(brief.recipient.timezone)
     return times.dated(moment, zone=zone, language=language) if moment else None
+
+
+def _conversation(brief: Brief, *, language: str, now: datetime) -> dict[str, Any]:
+    """What answers to a person are made of: an agent's own words, what may be meant, and whether somebody comes."""
+    onset, zone = brief.details.get("onset"), ZoneInfo(brief.recipient.timezone)
+    return {
+        "text": brief.details.get("text"),
+        "choices": [pick(words, language) for words in brief.details.get("choices", ())],
+        "onset": times.since(parse_iso(onset), zone=zone, language=language, now=now) if onset else None,
+        "coming": brief.visit_state in _COMING and brief.technician is not None,
+        "looking": bool(brief.details.get("looking")),
+    }
 
 
 def _why(details: Mapping[str, Any]) -> str:

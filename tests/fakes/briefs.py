@@ -54,6 +54,11 @@ def brief(stage: MessageStage = MessageStage.OPENING, *, language: str = "en", *
         product="heatpump-x",
         customer_name="Alice Martin",
         customer_phone="+33612345678",
+        details={
+            "text": "Sam brings the valve on Tuesday.",
+            "onset": "2026-03-03T13:10:00Z",
+            "choices": [{"en": "heat pump", "fr": "pompe"}, {"en": "boiler", "fr": "chaudière"}],
+        },
     )
     return replace(told, **changes)
 

@@ -1,13 +1,18 @@
 """Replies: what a person's answer means."""
 
+import re
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.messages import Channel, MessageStage, ReplyIntent
+from domain.messages import Channel, MessageStage, RecipientKind, ReplyIntent, audience
+from notify.absences import away_until
+from notify.questions import CHOICES, choices_of
 from notify.render import Renderer
-from notify.replies import understand
-from tests.fakes.briefs import NOW, brief
+from notify.replies import meant, understand
+from tests.fakes.briefs import NOW, SHORT_LINK, brief
 
 KNOWN = {
     ReplyIntent.FIXED: [
@@ -65,13 +70,38 @@ KNOWN = {
         "STOP = opt out",
         "STOP merci",
     ],
-    ReplyIntent.START: ["START", "start please", "unstop"],
+    ReplyIntent.START: ["START", "start please", "unstop", "Reprendre, merci"],
+    ReplyIntent.ACKNOWLEDGED: [
+        "ok",
+        "OK merci",
+        "👍🏽",
+        "Vu",
+        "seen",
+        "Got it, thanks!",
+        "merci",
+        "🙏",
+        "D'accord",
+        "bien reçu",
+    ],
+    ReplyIntent.WHEN: [
+        "when does he come?",
+        "When do you come",
+        "what time?",
+        "Quand venez-vous ?",
+        "vous passez quand",
+        "À quelle heure vient le technicien ?",
+        "C'est pour quand ?",
+        "quand est-ce que vous passez ?",
+    ],
+    ReplyIntent.HELP: ["HELP", "info", "Aide svp"],
+    ReplyIntent.NOT_MINE: ["This is not mine", "wrong number", "Mauvais numéro !", "ce n'est pas à moi", "I sold it"],
     ReplyIntent.UNCLEAR: [
         "",
         "   ",
-        "👍",
         "yes",
-        "ok",
+        "👎",
+        "no",
+        "ok?",
         "Who is this?",
         "it should stop making that noise",
         "stop the pump",
@@ -80,8 +110,20 @@ KNOWN = {
         "1 or 2",
         "2 days ago it was fine",
         "4",
-        "when does he come?",
         "not fixed",
+        "it is not fixed",
+        "fixed?",
+        "1?",
+        "is it fixed",
+        "send someone on Tuesday",
+        "send someone else",
+        "call me or send someone",
+        "call the neighbour",
+        "hello",
+        "help me",
+        "the water comes when I open it",
+        "I am away",
+        "je rentre tard",
         "don't send someone",
         "c'est pas réparé",
         "water everywhere",
@@ -96,9 +138,143 @@ def test_answers_are_understood(intent, text):
     assert understand(text, language="fr") is intent
 
 
+WITH_THINGS = {
+    "My heat pump is fixed": ReplyIntent.FIXED,
+    "la pompe à chaleur est réparée": ReplyIntent.FIXED,
+    "this is not my heat pump": ReplyIntent.NOT_MINE,
+    "Ce n'est pas ma pompe à chaleur": ReplyIntent.NOT_MINE,
+    "when is the heat pump fixed": ReplyIntent.UNCLEAR,
+    "my heat pump is not fixed": ReplyIntent.UNCLEAR,
+    "1\n\nAlice Martin": ReplyIntent.FIXED,
+    "Bonjour,\n\n2 svp\n\nCordialement,\nAlice Martin": ReplyIntent.SEND_SOMEONE,
+    "Stop\n\nBien cordialement\nAlice Martin": ReplyIntent.STOP,
+    "1\n\nSent from my iPhone": ReplyIntent.FIXED,
+    "1\n-- \nAlice Martin\nStop the war on cats": ReplyIntent.FIXED,
+    "Merci\n\nLe mar. 3 mars 2026 à 14:00, Thermia <a@b.fr> a écrit :\n> STOP = fin": ReplyIntent.ACKNOWLEDGED,
+    "> 1 = fixed already\nno": ReplyIntent.UNCLEAR,
+    "1\n2": ReplyIntent.UNCLEAR,
+    "1\u20e3": ReplyIntent.FIXED,
+    "１": ReplyIntent.FIXED,
+}
+
+
+@pytest.mark.parametrize(("text", "intent"), WITH_THINGS.items())
+def test_products_names_signatures_and_quoted_mail_do_not_confuse(text, intent):
+    assert understand(text, nouns=("heat pump", "pompe à chaleur"), name="Alice Martin") is intent
+
+
+def test_a_digit_means_what_the_last_question_offered():
+    assert understand("2", asked=MessageStage.UNSTABLE) is ReplyIntent.SEND_SOMEONE
+    assert understand("1", asked=MessageStage.UNSTABLE) is ReplyIntent.UNCLEAR
+    assert understand("3 please", asked=MessageStage.VISIT_CONFIRMED) is ReplyIntent.CALL_ME
+    assert understand("2", asked=MessageStage.VISIT_CONFIRMED) is ReplyIntent.UNCLEAR
+
+
+def test_yes_is_an_answer_only_where_it_was_asked_for():
+    assert understand("Oui merci", asked=MessageStage.VISIT_CONFIRMED) is ReplyIntent.ACKNOWLEDGED
+    assert understand("oui", asked=MessageStage.OPENING) is ReplyIntent.UNCLEAR
+    assert understand("no", asked=MessageStage.VISIT_CONFIRMED) is ReplyIntent.UNCLEAR
+
+
+TODAY = date(2026, 3, 3)
+"""A Tuesday."""
+ABSENCES = {
+    "away until 5 March": date(2026, 3, 5),
+    "We are on holiday until March 15th, thanks": date(2026, 3, 15),
+    "back on Monday": date(2026, 3, 9),
+    "Bonjour, je suis en vacances jusqu'au 12": date(2026, 3, 12),
+    "absente jusqu'au 1er avril": date(2026, 4, 1),
+    "je rentre lundi": date(2026, 3, 9),
+    "de retour le 2": date(2026, 4, 2),
+    "je suis absent jusqu'au 05/04": date(2026, 4, 5),
+    "away until 2026-03-20": date(2026, 3, 20),
+    "I am away until tomorrow": date(2026, 3, 4),
+    "away until 2 March": date(2027, 3, 2),
+    "je ne suis pas chez moi jusqu'au 14 août": date(2026, 8, 14),
+}
+
+
+@pytest.mark.parametrize(("text", "until"), ABSENCES.items())
+def test_until_when_somebody_is_away(text, until):
+    language = "fr" if "jusqu" in text else "en"
+    assert away_until(text, language=language, today=TODAY) == until
+    assert understand(text, language=language, today=TODAY) is ReplyIntent.AWAY
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "away until 3/4",
+        "away until 30 February",
+        "away until further notice",
+        "away until 1 March 2026",
+        "away until March",
+        "away until 2029-01-01",
+        "back soon",
+        "I am away until Friday, but my neighbour has the key",
+        "en vacances jusqu'au 12 mais ma fille est là",
+        "je rentre vers 18 h",
+    ],
+)
+def test_a_date_that_is_not_plain_goes_to_a_person(text):
+    assert away_until(text, language="en", today=TODAY) is None
+    assert understand(text, today=TODAY) is ReplyIntent.UNCLEAR
+
+
+def test_what_an_answer_names():
+    assert meant("la chaudière fait du bruit", ["pompe", "chaudière"]) == [1]
+    assert meant("the boiler and the pump", ["pump", "boiler"]) == [0, 1]
+    assert meant("it drips", ["pump", "boiler"]) == []
+
+
 @given(st.text(max_size=200))
 def test_whatever_is_written_gets_an_intent(text):
     assert understand(text, language="fr") in ReplyIntent
+
+
+OFFERED = re.compile(r"(\d) = ([^,.?:\n]+)")
+NO_VISIT = {"visit_state": None, "technician": None, "visit_start": None, "visit_end": None}
+MORE = {
+    MessageStage.VISIT_TIME: (NO_VISIT, {**NO_VISIT, "details": {"looking": True}}),
+    MessageStage.KNOWN: (NO_VISIT,),
+}
+DETAILS = {"text": "we come", "onset": "2026-03-03T12:10:00Z", "choices": [{"en": "pump"}, {"en": "boiler"}]}
+
+
+def variants(stage):
+    """The facts that decide which words a text takes."""
+    first = ({}, {"first_contact": True}, *MORE.get(stage, ()))
+    return [{**one, "details": {**DETAILS, **one.get("details", {})}} for one in first]
+
+
+FORMS = [(channel, language) for channel in (Channel.SMS, Channel.EMAIL) for language in ("en", "fr")]
+
+
+@pytest.mark.parametrize("stage", [one for one in MessageStage if audience(one) is RecipientKind.CUSTOMER])
+@pytest.mark.parametrize(("channel", "language"), FORMS)
+def test_every_digit_that_a_text_offers_means_what_the_text_says(stage, channel, language):
+    if stage is MessageStage.WHICH_ONE:
+        return  # its digits are its things, which a test of its own counts
+    for changes in variants(stage):
+        rendered = Renderer().render(stage, brief(stage, language=language, **changes), channel=channel, now=NOW)
+        assert rendered.problem == ""
+        offered = OFFERED.findall(rendered.content.text.replace(SHORT_LINK, ","))
+        for digit, words_ in offered:
+            assert choices_of(stage).get(digit) is not None, (stage, digit)
+            assert understand(words_, language=language) is choices_of(stage)[digit], (stage, digit, words_)
+            assert understand(digit, asked=stage) is choices_of(stage)[digit]
+
+
+def test_every_choice_in_the_table_is_offered_by_a_text():
+    for stage, choices in CHOICES.items():
+        for language in ("en", "fr"):
+            texts = " ".join(
+                Renderer()
+                .render(stage, brief(stage, language=language, **changes), channel=Channel.SMS, now=NOW)
+                .content.text
+                for changes in variants(stage)
+            )
+            assert {digit for digit, _ in OFFERED.findall(texts)} == {one for one in choices if one.isdigit()}, stage
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
