@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.inbound import Person, find_person, receive
+from api.inbound import receive
+from api.senders import Person, find_person
 from domain.messages import Channel, MessageStage, RecipientKind, ReplyIntent
 from domain.tickets import Announce, Effect
 from store import due

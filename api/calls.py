@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.call_backs import Caller, call_wanted, caller_of, hears, put_through, putting_through
-from api.inbound import Person
+from api.senders import Person
 from api.services import Services
 from api.situation import facts_of
 from api.views import times

@@ -2,20 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from domain.messages import Channel, RecipientKind, ReplyIntent
-from domain.tickets import Effect
-from notify.replies import understand
-from store import events
-from store.tables import Customer, Inbound, Message, Technician
+from api.listening import Listener
+from api.senders import Person, address_of, find_person, kind_of
+from domain.messages import Channel, MessageStage, ReplyIntent
+from domain.tickets import Announce, Effect
+from store import events, pictures
+from store.pictures import Picture
+from store.tables import Customer, Inbound, Message
 from store.upsert import insert_once
-from tickets import service
 
-Person = Customer | Technician
+_OF_THE_CARRIER = frozenset({MessageStage.OPTED_OUT, MessageStage.OPTED_IN, MessageStage.HELP})
+"""Answers that a carrier may have given in our place."""
 
 
 def receive(
@@ -29,73 +30,54 @@ def receive(
     person: Person | None = None,
     ticket_id: int | None = None,
     intent: ReplyIntent | None = None,
+    reply_to: int | None = None,
+    attachments: Sequence[Picture] = (),
+    automatic: bool = False,
+    confirmed: bool = False,
 ) -> Sequence[Effect]:
     """Take one message in; the same `provider_id` twice counts once. The person is named, or found by `address`;
-    `intent` is given where a button said it.
+    `intent` is given where a button or the provider said it.
 
-    A customer's words go to their ticket (`ticket_id`, or the one they are likely to mean). What a stranger, a
-    technician or a machine writes is kept and shown, and moves nothing.
+    A customer's words go to their ticket: `ticket_id`, that of our message `reply_to`, or the one they mean, which is
+    asked where nobody can tell. What a stranger writes, what a technician writes (a STOP aside) and what a machine
+    writes (`automatic`, or found out) is kept and shown, and moves nothing. `confirmed`: the provider has answered this
+    one already, so a STOP or HELP gets no second answer.
     """
     who = person or (find_person(session, channel, address) if channel != "web" else None)
-    intent = intent or understand(text, language=who.language if who else "en")
-    heard: dict[str, Any] = {
-        "channel": channel,
-        "address": address or _address(who, channel),
-        "intent": intent,
-        "body": text,
-    }
-    kind, key = _kind(who), who.id if who else None
-    heard |= {"recipient_kind": kind, "recipient_id": key, "ticket_id": ticket_id, "at": now}
-    inbound_id = insert_once(session, Inbound, provider_id=provider_id, **heard)
-    if inbound_id is None:
-        return []
-    told = {"inbound_id": inbound_id, "channel": channel, "sender_kind": kind}
-    if not isinstance(who, Customer) or intent is ReplyIntent.AUTOMATIC:
-        events.publish(session, "inbound.received", at=now, **told)
-        return []
-    about, effects = service.on_reply(
+    answered = _answered(session, reply_to, who)
+    heard_id = insert_once(
         session,
-        customer_id=who.id,
-        ticket_id=ticket_id,
-        intent=intent,
-        text=text,
+        Inbound,
+        provider_id=provider_id,
         channel=channel,
-        inbound_id=inbound_id,
-        now=now,
+        address=address or address_of(who, channel),
+        recipient_kind=kind_of(who),
+        recipient_id=who.id if who else None,
+        ticket_id=ticket_id or (answered.ticket_id if answered else None),
+        reply_to=answered.id if answered else None,
+        automatic=automatic or intent is ReplyIntent.AUTOMATIC,
+        intent=intent or ReplyIntent.UNCLEAR,
+        body=text,
+        at=now,
     )
-    session.get_one(Inbound, inbound_id).ticket_id = about
-    events.publish(session, "inbound.received", at=now, **told, ticket_id=about)
-    return effects
+    if heard_id is None:
+        return []
+    heard = session.get_one(Inbound, heard_id)
+    pictures.add(session, heard, attachments, now=now)
+    effects = Listener(session, heard, who, answered, now).listen(intent)
+    told = {"inbound_id": heard.id, "channel": channel, "sender_kind": heard.recipient_kind}
+    about = {"ticket_id": heard.ticket_id} if isinstance(who, Customer) else {}
+    events.publish(session, "inbound.received", at=now, **told, **about)
+    return [effect for effect in effects if not (confirmed and _is_of_the_carrier(effect))]
 
 
-def find_person(session: Session, channel: Channel, address: str) -> Person | None:
-    """Whose address it is; of several, the one whom we wrote to last."""
-    address = address.strip()
-    if not address:
+def _answered(session: Session, message_id: int | None, who: Person | None) -> Message | None:
+    """Our message that this one answers, if it went to that person: whoever forwards a mail speaks for themselves."""
+    message = session.get(Message, message_id) if message_id is not None else None
+    if message is None or who is None or (message.recipient_kind, message.recipient_id) != (kind_of(who), who.id):
         return None
-    if channel is Channel.EMAIL:
-        lowered = address.lower()
-        customers = session.scalars(select(Customer).where(func.lower(Customer.email) == lowered)).all()
-        technicians = session.scalars(select(Technician).where(func.lower(Technician.email) == lowered)).all()
-    else:
-        customers = session.scalars(select(Customer).where(Customer.phone == address)).all()
-        technicians = session.scalars(select(Technician).where(Technician.phone == address)).all()
-    people: list[Person] = [*customers, *technicians]
-    return max(people, key=lambda one: _last_written(session, one), default=None)
+    return message
 
 
-def _last_written(session: Session, who: Person) -> int:
-    query = select(func.max(Message.id)).where(Message.recipient_kind == _kind(who), Message.recipient_id == who.id)
-    return session.scalar(query) or 0
-
-
-def _kind(who: Person | None) -> RecipientKind | None:
-    if who is None:
-        return None
-    return RecipientKind.CUSTOMER if isinstance(who, Customer) else RecipientKind.TECHNICIAN
-
-
-def _address(who: Person | None, channel: str) -> str:
-    if who is None or channel == "web":
-        return ""
-    return (who.email if channel is Channel.EMAIL else who.phone) or ""
+def _is_of_the_carrier(effect: Effect) -> bool:
+    return isinstance(effect, Announce) and effect.stage in _OF_THE_CARRIER

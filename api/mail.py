@@ -11,7 +11,8 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.inbound import Person, find_person, receive
+from api.inbound import receive
+from api.senders import Person, find_person
 from api.unsubscribing import refuse
 from domain.links import LinkSigner, Purpose
 from domain.messages import Channel, MessageState, RecipientKind, ReplyIntent
@@ -22,6 +23,7 @@ from notify.bounces import Bounce, receipt_of
 from notify.received_mail import Received, newly_written
 from notify.replies import understand
 from store import deliveries
+from store.pictures import Picture
 from store.receipts import receipt
 from store.tables import Customer, Message, Technician, Ticket
 
@@ -88,6 +90,8 @@ def _heard(
         person=person,
         ticket_id=_ticket_of(session, about, person),
         intent=intent,
+        reply_to=about.id if about else None,
+        attachments=[Picture(image.content, name=image.name) for image in mail.images],
     )
 
 

@@ -23,8 +23,8 @@ _STOP = frozenset(
 # "We want it to stop": a fault that should stop is no wish to be left alone.
 _COMPANY = frozenset(
     words(
-        "please pls plz now all it this these your messages message texts text sms emails mails mail me us thanks thank "
-        "you s il vous plait svp merci moi nous tout tous les ces cela ca de des d envoi envois envoyer l m fin"
+        "please pls plz now all it this these your messages message texts text sms emails mails mail me us thanks "
+        "thank you s il vous plait svp merci moi nous tout tous les ces cela ca de d envoi envoyer l fin"
     )
 )
 _BEFORE = (

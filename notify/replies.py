@@ -4,7 +4,7 @@ A whole answer has to fit: "send someone" is plain, "don't send someone" and "se
 wrong guess would cost a journey, or leave somebody waiting for nobody.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 from domain.messages import MessageStage, ReplyIntent
@@ -65,6 +65,16 @@ def meant(text: str, nouns: Sequence[str]) -> list[int]:
     """Which of these things, by their places, the answer names: "the boiler is fine now"."""
     found = words(own_lines(text))
     return [place for place, noun in enumerate(nouns) if holds(found, words(noun))]
+
+
+def picked(text: str, choices: Sequence[Mapping[str, str]]) -> int | None:
+    """Which of the offered things an answer picks, by its digit or by its name in any language."""
+    said = without(words(own_lines(text)), COURTESIES)
+    if len(said) == 1 and said[0].isdigit():
+        return int(said[0]) - 1 if 0 < int(said[0]) <= len(choices) else None
+    named = [(place, name) for place, names in enumerate(choices) for name in names.values()]
+    places = {named[one][0] for one in meant(text, [name for _, name in named])}
+    return places.pop() if len(places) == 1 else None
 
 
 def _courtesy(found: Words, asked: MessageStage | None) -> ReplyIntent:

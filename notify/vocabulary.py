@@ -1,4 +1,4 @@
-"""The plain answers we know, as patterns over bare words (`notify.phrases`): one a line; `<someone>` stands for its part.
+"""The plain answers we know, as patterns over bare words (`notify.phrases`), one a line; `<soon>` stands for its part.
 
 Whoever adds one adds an example to the tests, and a sentence that must not fit.
 """

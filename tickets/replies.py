@@ -12,10 +12,12 @@ from domain.faults import Severity, TransitionState
 from domain.messages import REACHED, Channel, MessageStage, Purpose, RecipientKind, ReplyIntent
 from domain.tickets import OPEN_STATES, Announce, Effect, TicketCause, TicketState, VisitWanted
 from domain.verdicts import Judgement
-from store import consent, people, timeline
+from store import absence, consent, people, timeline
 from store.locking import locked
-from store.tables import Customer, Device, Fault, Message, Ticket, TimelineEntry
+from store.tables import Customer, Device, Fault, Inbound, Message, Ticket, TimelineEntry
+from tickets import answers
 from tickets.acknowledging import acknowledge
+from tickets.answers import Said, back_on
 from tickets.correlator import RELAPSE_WITHIN
 from tickets.faults import firing_of_ticket, of_ticket
 from tickets.lifecycle import (
@@ -36,8 +38,19 @@ COMPLAINT = "complaint"
 """Fault family of what only a customer knows of."""
 ANSWER_WITHIN = timedelta(days=7)
 """So long after its end a ticket is still what an answer without a link is about."""
-_CONTENT = frozenset({ReplyIntent.FIXED, ReplyIntent.FALSE_ALARM, ReplyIntent.ACKNOWLEDGED})
-"""Answers that ask for nothing."""
+_CONTENT = frozenset(
+    {
+        ReplyIntent.FIXED,
+        ReplyIntent.FALSE_ALARM,
+        ReplyIntent.ACKNOWLEDGED,
+        ReplyIntent.HELP,
+        ReplyIntent.NOT_MINE,
+        ReplyIntent.AWAY,
+    }
+)
+"""Answers that ask for no work."""
+_NO_WORK_LEFT = frozenset({ReplyIntent.WHEN, ReplyIntent.PHOTO})
+"""Said of what has ended, these are for a person to understand."""
 _HELP_WANTED = {"en": "Customer asks for help", "fr": "Demande d'aide d'un client"}
 
 
@@ -51,8 +64,9 @@ def on_reply(
     now: datetime,
     ticket_id: int | None = None,
     inbound_id: int | str | None = None,
+    until: datetime | None = None,
 ) -> tuple[int | None, list[Effect]]:
-    """The ticket it was about (None: about none), and what it asks for.
+    """The ticket it was about (None: about none), and what it asks for. `until`: of AWAY, when they are back.
 
     `channel` is a Channel, or where else it came from ("web"). Without `ticket_id`, the newest open ticket that the
     customer was told of is meant. `inbound_id` tells one answer from the next; the same one again does nothing.
@@ -67,12 +81,17 @@ def on_reply(
         stop = intent is ReplyIntent.STOP
         ticket = ticket or _newest(session, customer_id)
         return _wish(session, customer, ticket, stop=stop, channel=channel, text=text, reference=reference, now=now)
+    if until is not None:
+        absence.set_away(session, customer_id, until, now)
+    if intent in _NO_WORK_LEFT and (ticket is None or not is_open(ticket)):
+        intent = ReplyIntent.UNCLEAR
     ticket = _workable(session, customer, ticket, intent=intent, text=text, now=now)
     if ticket is None:
         return None, []
     if inbound_id is not None and _heard(session, ticket, reference):
         return ticket.id, []
     actor = f"customer:{customer_id}"
+    unasked = ticket.first_contact_at is None
     ticket.first_contact_at = ticket.first_contact_at or now
     acknowledge(session, ticket, actor=actor, now=now)
     detail = {"intent": intent, "text": text, "channel": channel, "reference": reference}
@@ -81,35 +100,52 @@ def on_reply(
     if intent is ReplyIntent.FALSE_ALARM:
         note = text if channel in set(Channel) else ""
         return ticket.id, _false_alarm(session, ticket, actor=actor, note=note, reference=reference, now=now)
-    return ticket.id, _follow(session, ticket, intent, actor=actor, channel=channel, reference=reference, now=now)
+    said = Said(actor, customer_id, channel, reference, until, unasked=unasked)
+    answered = answers.answer(session, ticket, intent, said, now=now)
+    if answered is not None:
+        return ticket.id, answered
+    return ticket.id, _follow(session, ticket, intent, said, now=now)
 
 
-def _follow(
-    session: Session, ticket: Ticket, intent: ReplyIntent, *, actor: str, channel: str, reference: str, now: datetime
-) -> list[Effect]:
+def on_unanswered(session: Session, inbound_id: int, *, ticket_id: int, now: datetime) -> list[Effect]:
+    """Nobody said which thing these words are about: a person reads them, on that ticket."""
+    heard = session.get(Inbound, inbound_id)
+    if heard is None or heard.ticket_id is not None or heard.recipient_id is None:
+        return []
+    heard.ticket_id, heard.intent = ticket_id, ReplyIntent.UNCLEAR
+    _, effects = on_reply(
+        session,
+        customer_id=heard.recipient_id,
+        intent=ReplyIntent.UNCLEAR,
+        text=heard.body,
+        channel=heard.channel,
+        ticket_id=ticket_id,
+        inbound_id=inbound_id,
+        now=now,
+    )
+    return effects
+
+
+def _follow(session: Session, ticket: Ticket, intent: ReplyIntent, said: Said, *, now: datetime) -> list[Effect]:
     if not is_open(ticket):
         return []
     match intent:
-        case ReplyIntent.ACKNOWLEDGED:
-            return []
         case ReplyIntent.FIXED:
-            return _fixed(session, ticket, actor=actor, now=now)
+            return _fixed(session, ticket, actor=said.actor, now=now)
         case ReplyIntent.SEND_SOMEONE:
             stop_steps(session, ticket)
-            shift(session, ticket, TicketState.PENDING_VISIT, actor=actor, now=now, reason="a visit was asked for")
-            return [VisitWanted(ticket.id, playbook_of(session, ticket).visit.skill, asked_by=actor)]
+            shift(session, ticket, TicketState.PENDING_VISIT, actor=said.actor, now=now, reason="a visit was asked for")
+            return [VisitWanted(ticket.id, playbook_of(session, ticket).visit.skill, asked_by=said.actor)]
         case ReplyIntent.CALL_ME:
             stop_steps(session, ticket)
-            shift(session, ticket, TicketState.PENDING_AGENT, actor=actor, now=now, reason="a call was asked for")
+            shift(session, ticket, TicketState.PENDING_AGENT, actor=said.actor, now=now, reason="a call was asked for")
             # Who is on the telephone has just heard the promise.
-            promise = Announce(ticket.id, MessageStage.CALL_PROMISED, reference, _back_on(channel))
-            told = [] if channel == Channel.VOICE else [promise]
-            return [*told, Announce(ticket.id, MessageStage.CALL_WANTED, reference)]
+            promise = Announce(ticket.id, MessageStage.CALL_PROMISED, said.reference, said.back)
+            told = [] if said.channel == Channel.VOICE else [promise]
+            return [*told, Announce(ticket.id, MessageStage.CALL_WANTED, said.reference)]
         case _:
-            stop_steps(session, ticket)
-            reason = "somebody has to read the answer"
-            shift(session, ticket, TicketState.PENDING_AGENT, actor=actor, now=now, reason=reason)
-            return [Announce(ticket.id, MessageStage.CALL_WANTED, reference)]
+            known = answers.known(session, ticket, said)
+            return [*known, *answers.for_a_person(session, ticket, said, now=now)]
 
 
 def _fixed(session: Session, ticket: Ticket, *, actor: str, now: datetime) -> list[Effect]:
@@ -176,13 +212,9 @@ def _wish(
     kind = "opted_out" if stop else "opted_in"
     timeline.note(session, ticket.id, kind, at=now, actor=f"customer:{customer.id}", channels=sorted(meant))
     tell(session, ticket, f"customer.{kind}", now=now, customer_id=customer.id)
-    details = {"customer_id": customer.id, **_back_on(channel)}
-    return number, [Announce(ticket.id, MessageStage.OPTED_OUT, reference, details)] if stop else []
-
-
-def _back_on(channel: str) -> dict[str, str]:
-    """An answer goes back where the question came from; one from a page goes where the customer likes best."""
-    return {"channel": str(channel)} if channel in set(Channel) else {}
+    details = {"customer_id": customer.id, **back_on(channel)}
+    stage = MessageStage.OPTED_OUT if stop else MessageStage.OPTED_IN
+    return number, [Announce(ticket.id, stage, reference, details)]
 
 
 def _meant(session: Session, customer_id: str, ticket_id: int | None, *, now: datetime) -> Ticket | None:
@@ -217,7 +249,8 @@ def _workable(
     if ticket is not None and (is_open(ticket) or intent in _CONTENT or text.strip() in set("345")):
         return ticket
     if ticket is None and intent in _CONTENT:
-        return None
+        # To say who we are, or that an absence is noted, any ticket of theirs will do.
+        return _newest(session, customer.id) if intent in {ReplyIntent.AWAY, ReplyIntent.HELP} else None
     actor = f"customer:{customer.id}"
     if ticket is not None:
         other = open_with_key(session, ticket.device_id, ticket.family)

@@ -21,7 +21,7 @@ from tickets.playbooks import Playbook, parse_playbook
 from tickets.precision import Noise, Tally, noise, tallies
 from tickets.promotion import on_promoted
 from tickets.quiet import is_muting, look_again, muting_until
-from tickets.replies import on_reply
+from tickets.replies import on_reply, on_unanswered
 from tickets.strangers import on_stranger
 from tickets.unreached import on_unreached
 from tickets.verdicts import judge_ticket, verdict
@@ -104,6 +104,9 @@ _HANDLERS: dict[str, Handler] = {
     "surface": lambda session, due, now: on_quiet_end(session, int(due.ref), now=now),
     "promoted": lambda session, due, now: on_promoted(session, due.ref, now=now),
     "unreached": lambda session, due, now: on_unreached(session, int(due.ref), now=now),
+    "which_one": lambda session, due, now: on_unanswered(
+        session, int(due.ref), ticket_id=int(due.detail["ticket_id"]), now=now
+    ),
     "unmute": lambda session, due, now: on_mute_end(session, due.ref, now=now),
 }
 DUE_KINDS = frozenset(_HANDLERS)

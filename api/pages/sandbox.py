@@ -16,10 +16,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api import calls, guard
-from api.inbound import Person, receive
+from api.inbound import receive
 from api.pages.frame import admit, frame
 from api.pages.rendering import page
 from api.routes.raw import RawBytes
+from api.senders import Person
 from api.services import House, Services
 from api.views import times
 from domain.errors import NotFound

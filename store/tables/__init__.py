@@ -16,7 +16,7 @@ from store.tables.devices import (
     Technician,
 )
 from store.tables.lines import CircuitRow, SenderPace
-from store.tables.messages import Inbound, Message, MessageAttempt, SandboxMessage
+from store.tables.messages import Attachment, Inbound, Message, MessageAttempt, SandboxMessage
 from store.tables.operations import (
     ControlEntry,
     DeadLetter,
@@ -46,6 +46,7 @@ from store.tables.tickets import (
 from store.tables.wordings import Wording
 
 __all__ = [
+    "Attachment",
     "Base",
     "CauseRow",
     "CircuitRow",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.tables.base import Base
@@ -124,6 +124,31 @@ class Inbound(Base):
     recipient_kind: Mapped[str | None]
     recipient_id: Mapped[str | None] = mapped_column(index=True)
     ticket_id: Mapped[int | None]
+    reply_to: Mapped[int | None]
+    """The message of ours that it answers, as far as that is plain."""
+    automatic: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """A machine wrote it: it is kept and shown, and nobody answers."""
     intent: Mapped[str]
     body: Mapped[str]
     at: Mapped[datetime]
+
+
+class Attachment(Base):
+    """A picture that came with somebody's words; as they sent it, for its turn and date are part of it."""
+
+    __tablename__ = "attachments"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    inbound_id: Mapped[int] = mapped_column(ForeignKey("inbound.id"), index=True)
+    state: Mapped[str]
+    """pending | kept | refused"""
+    reason: Mapped[str] = mapped_column(default="")
+    """Why it was refused, in words."""
+    name: Mapped[str] = mapped_column(default="")
+    media_type: Mapped[str] = mapped_column(default="")
+    """As its first bytes tell, whatever the sender said."""
+    size: Mapped[int] = mapped_column(default=0)
+    content: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    source: Mapped[str] = mapped_column(default="")
+    """Where the provider keeps it, until it is fetched."""
+    tries: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[datetime | None] = mapped_column(index=True)
