@@ -80,12 +80,13 @@ class Listener:
         if heard.recipient_kind is None or heard.recipient_id is None:
             return None
         person = RecipientKind(heard.recipient_kind), heard.recipient_id
-        last = threads.last_of_us(self.session, *person, stages=ASKING, channel=heard.channel)
+        # On their page they see what came on every channel.
+        channel = None if heard.channel == "web" else heard.channel
+        last = threads.last_of_us(self.session, *person, stages=ASKING, channel=channel)
         if last is not None and last.stage == MessageStage.WHICH_ONE and self._waiting(last) is None:
             # Settled: what counts again is the question before.
-            last = threads.last_of_us(
-                self.session, *person, stages=ASKING - {MessageStage.WHICH_ONE}, channel=heard.channel
-            )
+            stages = ASKING - {MessageStage.WHICH_ONE}
+            last = threads.last_of_us(self.session, *person, stages=stages, channel=channel)
         return last
 
     def _sorted(self, who: Customer, things: Sequence[subjects.Thing], intent: ReplyIntent) -> Sequence[Effect]:

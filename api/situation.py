@@ -14,6 +14,8 @@ from domain.tickets import CommandState, TicketState, VisitState
 from store import timeline
 from store.tables import Command, Customer, Fault, Playbook, Product, RuleVersion, Technician, Ticket, Visit
 
+IDLE = frozenset({ReplyIntent.ACKNOWLEDGED, ReplyIntent.HELP, ReplyIntent.WHEN})
+"""Words that take back no wish, and ask for no work."""
 _COUNTS = (VisitState.ACCEPTED, VisitState.EN_ROUTE, VisitState.ON_SITE, VisitState.PAUSED, VisitState.COMPLETED)
 
 
@@ -27,7 +29,7 @@ def facts_of(
     entries = timeline.of_ticket(session, ticket.id)
     heard = (entry.detail.get("intent") for entry in entries if entry.kind == "reply")
     # "I know" takes back no wish.
-    asked = [intent for intent in heard if intent != ReplyIntent.ACKNOWLEDGED]
+    asked = [intent for intent in heard if intent not in IDLE]
     return customer_story.Facts(
         state=TicketState(ticket.state),
         severity=Severity(ticket.severity),
@@ -41,7 +43,7 @@ def facts_of(
         found_by_rule=bool(faults),
         firing=any(fault.state == TransitionState.FIRING for fault in faults),
         false_alarm=bool(faults) and all(fault.verdict == "false_alarm" for fault in faults),
-        call_wanted=bool(asked) and asked[-1] in {ReplyIntent.CALL_ME, ReplyIntent.UNCLEAR},
+        call_wanted=bool(asked) and asked[-1] in {ReplyIntent.CALL_ME, ReplyIntent.UNCLEAR, ReplyIntent.PHOTO},
         closed_by=ticket.closed_by,
         phone=customer.phone if customer else None,
         visit=_visit(session, ticket),

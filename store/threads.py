@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Select, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
-from domain.messages import REACHED, RecipientKind
+from domain.messages import REACHED, MessageStage, RecipientKind
 from store import pictures
 from store.tables import Attachment, Inbound, Message
 
@@ -41,13 +41,22 @@ Place = tuple[datetime, str, int]
 
 
 def of_person(
-    session: Session, kind: RecipientKind, person_id: str, *, limit: int = 100, before: Place | None = None
+    session: Session,
+    kind: RecipientKind,
+    person_id: str,
+    *,
+    limit: int = 100,
+    before: Place | None = None,
+    ticket_id: int | None = None,
 ) -> list[tuple[Place, Said]]:
-    """The newest `limit` of it (before a place), oldest first, each with its place.
+    """The newest `limit` of it (before a place; about one ticket alone), oldest first, each with its place.
 
     A message of ours belongs to it once it was submitted, or while a colleague's own words wait.
     """
-    places = union_all(_ours(kind, person_id), _theirs(kind, person_id)).subquery()
+    ours, theirs = _ours(kind, person_id), _theirs(kind, person_id)
+    if ticket_id is not None:
+        ours, theirs = ours.where(Message.ticket_id == ticket_id), theirs.where(Inbound.ticket_id == ticket_id)
+    places = union_all(ours, theirs).subquery()
     at, which, number = places.c.at, places.c.which, places.c.number
     query = select(at, which, number)
     if before is not None:
@@ -74,21 +83,17 @@ def last_of_us(
     return session.scalars(query.order_by(Message.accepted_at.desc(), Message.id.desc()).limit(1)).first()
 
 
-def last_of_them(
-    session: Session, kind: RecipientKind, person_id: str, *, before_id: int | None = None
-) -> Inbound | None:
-    """The last that a person of this thread wrote themselves."""
+def last_of_them(session: Session, kind: RecipientKind, person_id: str) -> Inbound | None:
+    """The last that this person wrote, machines aside."""
     query = select(Inbound).where(
         Inbound.recipient_kind == kind, Inbound.recipient_id == person_id, Inbound.automatic.is_(False)
     )
-    if before_id is not None:
-        query = query.where(Inbound.id < before_id)
     return session.scalars(query.order_by(Inbound.at.desc(), Inbound.id.desc()).limit(1)).first()
 
 
 def _ours(kind: RecipientKind, person_id: str) -> Select[datetime, str, int]:
     when = func.coalesce(Message.accepted_at, Message.created_at, type_=Inbound.at.type).label("at")
-    submitted = Message.body.is_not(None) | (Message.stage == "agent_reply")
+    submitted = Message.body.is_not(None) | (Message.stage == MessageStage.AGENT_REPLY)
     query = select(when, literal("m").label("which"), Message.id.label("number"))
     return query.where(Message.recipient_kind == kind, Message.recipient_id == person_id, submitted)
 

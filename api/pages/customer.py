@@ -1,5 +1,6 @@
 """The customer's page behind a signed link: GET shows, POST acts."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import uuid4
@@ -12,26 +13,32 @@ from sqlalchemy.orm import Session
 
 from api import guard
 from api.errors import Gone
+from api.ids import PathId
 from api.inbound import receive
 from api.pages.evidence import evidence_of, svg
 from api.pages.rendering import page
-from api.routes.raw import FormFields
+from api.pictures import served
+from api.routes.raw import FormFields, FormFiles, Upload
 from api.services import House
 from api.situation import facts_of
 from api.views import customer_log, customer_story, times
 from api.views.customer_words import LANGUAGES
 from api.views.phrases import said
+from api.views.thread import for_person
 from domain.errors import NotFound, SourceError
 from domain.links import Purpose
-from domain.messages import ReplyIntent
+from domain.messages import RecipientKind, ReplyIntent
 from domain.tickets import TicketState
-from store import timeline
+from store import threads, timeline
 from store.briefs import sender_of
 from store.people import wanted_channels
+from store.pictures import Picture
 from store.tables import (
+    Attachment,
     Customer,
     Device,
     Fault,
+    Inbound,
     Product,
     Technician,
     Ticket,
@@ -47,6 +54,8 @@ INTENTS = {
     "false-alarm": ReplyIntent.FALSE_ALARM,
     "stop": ReplyIntent.STOP,
 }
+WRITE = "write"
+LONGEST = 2000
 OPENS_AFTER_END = timedelta(days=30)
 """So long after its ticket ended, a link still opens; as long as a relapse reopens it."""
 
@@ -66,7 +75,7 @@ def show(
         zone = times.zone_of(customer.timezone if customer else None, device.timezone if device else None)
         fault = session.scalars(select(Fault).where(Fault.ticket_id == number).order_by(Fault.id.desc())).first()
         evidence = evidence_of(session, fault, now=now, language=language) if fault else None
-        context = _context(session, ticket, customer, device, language=language, zone=zone, now=now)
+        context = _context(session, ticket, customer, device, token=token, language=language, zone=zone, now=now)
     chart = svg(house, evidence, zone=zone, now=now, language=language) if evidence else None
     return page(
         request,
@@ -95,6 +104,7 @@ def _context(
     customer: Customer | None,
     device: Device | None,
     *,
+    token: str,
     language: str,
     zone: ZoneInfo,
     now: datetime,
@@ -113,6 +123,13 @@ def _context(
         "noun": noun,
         "sender": sender_of(session, product),
         "story": customer_story.tell(facts, language=language, zone=zone, now=now),
+        "talked": for_person(
+            (said for _, said in _thread(session, ticket)),
+            zone=zone,
+            now=now,
+            language=language,
+            pictures_at=f"/c/{token}/pictures",
+        ),
         "log": [(times.at(step.at, zone, now=now, language=language), step) for step in log],
         "writing": _writing(session, customer, language),
         "can_stop": bool(customer and wanted_channels(session, customer)),
@@ -120,13 +137,26 @@ def _context(
     }
 
 
+@router.get("/c/{token}/pictures/{picture_id}")
+def picture(token: str, picture_id: PathId, house: House) -> Response:
+    """What they sent about this ticket."""
+    number = house.signer.open(Purpose.CUSTOMER, token)
+    with house.database.read() as session:
+        ticket = _ticket(session, number, now=house.clock.now())
+        found = session.get(Attachment, picture_id)
+        inbound = session.get(Inbound, found.inbound_id) if found else None
+        theirs = inbound is not None and inbound.ticket_id == number and inbound.recipient_id == ticket.customer_id
+        return served(found if theirs else None, picture_id)
+
+
 @router.post("/c/{token}/{action}", dependencies=[Depends(guard.same_origin)])
-def act(token: str, action: str, fields: FormFields, house: House) -> Response:
-    """One tap of the customer; the same form sent twice counts once."""
+def act(token: str, action: str, fields: FormFields, files: FormFiles, house: House) -> Response:
+    """One tap of the customer, or their own words; the same form sent twice counts once."""
     number = house.signer.open(Purpose.CUSTOMER, token)
     intent = INTENTS.get(action)
-    if intent is None:
+    if intent is None and action != WRITE:
         raise NotFound("action", action)
+    written, pictures = _written(fields, files) if action == WRITE else ("", [])
     now = house.clock.now()
     with house.database.write() as session:
         ticket = _ticket(session, number, now=now)
@@ -139,7 +169,10 @@ def act(token: str, action: str, fields: FormFields, house: House) -> Response:
         effects = receive(
             session,
             channel="web",
-            text=LANGUAGES[customer.language if customer.language in LANGUAGES else "en"].get(action, action),
+            text=written
+            if action == WRITE
+            else LANGUAGES[customer.language if customer.language in LANGUAGES else "en"].get(action, action),
+            attachments=pictures,
             provider_id=f"web-{number}-{once}",
             person=customer,
             ticket_id=number,
@@ -150,6 +183,23 @@ def act(token: str, action: str, fields: FormFields, house: House) -> Response:
     lang = fields.get("lang", "")
     keep = f"&lang={lang}" if lang in LANGUAGES else ""
     return RedirectResponse(f"/c/{token}?thanks=1{keep}", status_code=303)
+
+
+def _written(fields: Mapping[str, str], files: Sequence[Upload]) -> tuple[str, list[Picture]]:
+    """Raises SourceError for an empty form, and for more words than anybody reads."""
+    text = fields.get("text", "").strip()
+    if not text and not files:
+        raise SourceError("there are no words and no photo", cure="write something, or add a photo", key="text")
+    if len(text) > LONGEST:
+        raise SourceError(f"the text has {len(text)} characters", cure=f"at most {LONGEST} are read", key="text")
+    return text, [Picture(file.content, name=file.name) for file in files]
+
+
+def _thread(session: Session, ticket: Ticket) -> Sequence[tuple[threads.Place, threads.Said]]:
+    """What was said about this ticket alone: whoever has its link sees no other."""
+    if ticket.customer_id is None:
+        return []
+    return threads.of_person(session, RecipientKind.CUSTOMER, ticket.customer_id, ticket_id=ticket.id)
 
 
 def _ticket(session: Session, number: int, *, now: datetime) -> Ticket:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
@@ -17,10 +18,12 @@ from api.pages.rendering import page
 from api.pages.rows import Row, names_of, rows_of
 from api.pages.ticket_side import side_of
 from api.services import House
+from api.situation import IDLE
 from api.views import times
 from api.views.next_action import NextAction, Situation, next_action
 from api.views.phrases import first_name, first_upper, said
 from api.views.states import Pill, fault_pill, ticket_pill
+from api.views.thread import Bubble, for_desk
 from api.views.timeline import Line, Names, lines
 from api.views.verdicts import verdict_lines
 from domain.errors import NotFound
@@ -28,7 +31,7 @@ from domain.faults import TransitionState
 from domain.messages import BAD_NEWS, REACHED, RecipientKind, ReplyIntent
 from domain.tickets import LEGAL_MOVES, OPEN_STATES, TicketState, VisitState
 from domain.verdicts import Judgement
-from store import timeline
+from store import threads, timeline
 from store.tables import Command, Customer, Device, Fault, Message, Product, Technician, Ticket, TimelineEntry, Visit
 from tickets import verdicts
 
@@ -63,6 +66,9 @@ class Desk:
     """Who said what of it."""
     commands: Sequence[tuple[str, str]]
     can_call_off: bool
+    thread: Sequence[Bubble]
+    """What its customer and we said to each other, about this and all else."""
+    can_write: bool
     legal: Sequence[str]
     parent: Row | None
     children: Sequence[Row]
@@ -70,7 +76,8 @@ class Desk:
     child_count: int
 
 
-CHILDREN = 50
+CHILDREN, SAID = 50, 40
+"""As many as the page shows."""
 
 
 @router.get("/tickets")
@@ -113,6 +120,7 @@ def ticket(ticket_id: PathId, request: Request, house: House) -> Response:
             queue=rows_of(session, queue, zone=zone, now=now, here=ticket_id),
             desk=_desk(session, row, zone=zone, now=now),
             side=side_of(session, row, zone=zone, now=now, dispatcher=house.dispatcher),
+            once=uuid4().hex,
         )
 
 
@@ -150,9 +158,18 @@ def _desk(session: Session, ticket: Ticket, *, zone: ZoneInfo, now: datetime) ->
             for name, about in (product.commands if product else {}).items()
         ],
         can_call_off=offered,
+        thread=_thread(session, ticket, zone=zone, now=now),
+        can_write=situation.customer is not None,
         legal=LEGAL_MOVES[TicketState(ticket.state)],
         **family,
     )
+
+
+def _thread(session: Session, ticket: Ticket, *, zone: ZoneInfo, now: datetime) -> list[Bubble]:
+    if ticket.customer_id is None:
+        return []
+    found = threads.of_person(session, RecipientKind.CUSTOMER, ticket.customer_id, limit=SAID)
+    return for_desk([said for _, said in found], zone=zone, now=now)
 
 
 def _family(session: Session, ticket: Ticket, *, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
@@ -183,10 +200,8 @@ def _situation(session: Session, ticket: Ticket, entries: Sequence[TimelineEntry
     ).first()
     visit = session.scalars(select(Visit).where(Visit.ticket_id == ticket.id).order_by(Visit.id.desc())).first()
     technician = session.get(Technician, visit.technician_id) if visit else None
-    replies = [entry for entry in entries if entry.kind == "reply"]
-    # "I know" takes back no wish.
-    asked = [entry.detail for entry in replies if entry.detail.get("intent") != ReplyIntent.ACKNOWLEDGED]
-    last = asked[-1] if asked else {}
+    replies = [entry for entry in entries if entry.kind == "reply" and entry.detail.get("intent") not in IDLE]
+    last = replies[-1].detail if replies else {}
     nobody = [entry.id for entry in entries if entry.kind == "no_technician"]
     return Situation(
         state=TicketState(ticket.state),
@@ -227,7 +242,9 @@ def _told_at(session: Session, ticket: Ticket) -> datetime | None:
     return session.scalars(query.order_by(Message.accepted_at.desc()).limit(1)).first()
 
 
-_TO_READ = frozenset({ReplyIntent.UNCLEAR, ReplyIntent.FALSE_ALARM})
+_TO_READ = frozenset(
+    {ReplyIntent.UNCLEAR, ReplyIntent.FALSE_ALARM, ReplyIntent.PHOTO, ReplyIntent.NOT_MINE, ReplyIntent.AWAY}
+)
 """Answers after which, if the ticket is still open, a person reads them and calls."""
 _JUDGED: dict[str, str] = {Judgement.REAL: "a real fault", Judgement.FALSE_ALARM: "a false alarm"}
 _MARKS = {"command_sent": "restart", "message_accepted": "told", "visit_arrived": "on site", "fault_cleared": "healthy"}

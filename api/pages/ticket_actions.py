@@ -1,6 +1,7 @@
 """What an agent does on a ticket page: each a plain form, answered by the page as it is afterwards."""
 
 from datetime import datetime
+from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -8,11 +9,13 @@ from sqlalchemy.orm import Session
 
 from api.ids import PathId
 from api.pages.frame import admit
+from api.pictures import served
+from api.replying import reply
 from api.routes.raw import FormFields
 from api.services import House, Services
 from domain.errors import NotFound, SourceError
 from domain.tickets import TicketState, VisitUnneeded, VisitWanted
-from store.tables import Ticket
+from store.tables import Attachment, Ticket
 from tickets import service
 from tickets.lifecycle import playbook_of
 
@@ -33,6 +36,14 @@ def act(ticket_id: PathId, action: str, request: Request, fields: FormFields, ho
     return RedirectResponse(f"/tickets/{ticket_id}", status_code=303)
 
 
+@router.get("/pictures/{picture_id}")
+def picture(picture_id: PathId, request: Request, house: House) -> Response:
+    """What somebody sent, for a browser that is signed in."""
+    admit(request, house)
+    with house.database.read() as session:
+        return served(session.get(Attachment, picture_id), picture_id)
+
+
 def _do(
     house: Services, session: Session, ticket: Ticket, action: str, fields: dict[str, str], *, now: datetime
 ) -> None:
@@ -40,6 +51,10 @@ def _do(
     match action:
         case "comment":
             service.comment(session, ticket.id, fields.get("text", ""), actor=AGENT, now=now)
+        case "reply":
+            once = fields.get("once", "") or uuid4().hex
+            effects = reply(session, ticket, fields.get("text", ""), actor=AGENT, once=once, now=now)
+            house.hand_on(session, effects, now=now)
         case "assign":
             service.assign(session, ticket.id, fields.get("assignee", "").strip() or None, actor=AGENT, now=now)
         case "move":

@@ -1,10 +1,20 @@
 """Request bodies as they came: text for manifests, bytes for uplinks, fields of forms."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from starlette.datastructures import UploadFile
 
 from domain.errors import SourceError
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file of a posted form."""
+
+    name: str
+    content: bytes
 
 
 async def _raw_bytes(request: Request) -> bytes:
@@ -23,10 +33,23 @@ async def _form(request: Request) -> dict[str, str]:
     return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
+async def _files(request: Request) -> list[Upload]:
+    form = await request.form()
+    return [
+        Upload(value.filename or "", await value.read())
+        for _, value in form.multi_items()
+        if isinstance(value, UploadFile) and value.filename
+    ]
+
+
 RawBytes = Annotated[bytes, Depends(_raw_bytes)]
 RawText = Annotated[str, Depends(_raw_text)]
 FormFields = Annotated[dict[str, str], Depends(_form)]
 """Text fields of a posted form; files are passed over."""
+
+
+FormFiles = Annotated[list[Upload], Depends(_files)]
+"""Files of a posted form; the whole body is bounded by `api.headers.BodyLimit`."""
 
 
 def takes_yaml() -> dict[str, Any]:

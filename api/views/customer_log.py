@@ -17,6 +17,10 @@ _REPLIES = {
     "acknowledged": "log_heard",
     "false_alarm": "log_wrong",
     "unclear": "log_wrote",
+    "photo": "log_photo",
+    "away": "log_wrote",
+    "when": "log_wrote",
+    "not_mine": "log_not_mine",
 }
 _VISITS = {
     "visit_accepted": "log_accepted",

@@ -245,6 +245,8 @@ _SAY: dict[str, Sayer] = {
     "visit_incomplete": _visit("could not finish", "bad"),
     "visit_cancelled": _visit("the visit was called off", ""),
     "comment": _comment,
+    "agent_reply": _comment,
+    "answers_stopped": _words("A machine answers; we do not answer back", "bad"),
     "storm_seen": _storm,
     "child_joined": _about("One more device:", "device_id"),
     "joined": _about("Part of a wider fault:", "parent_id", ticket=True),
