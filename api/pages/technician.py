@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 
 from api import guard
 from api.errors import Gone
+from api.ids import PathId
 from api.pages.evidence import evidence_of, svg
 from api.pages.rendering import page
 from api.pages.visit_facts import Reader, facts_of, values_of
+from api.pictures import served
 from api.routes.raw import FormFields
 from api.schemas.desk import VisitMoveIn
 from api.services import House
@@ -28,6 +30,7 @@ from domain.faults import TransitionState
 from domain.links import LinkSigner, Purpose
 from domain.tickets import VISIT_MOVES, VisitState
 from domain.verdicts import ClosingCode
+from store import pictures
 from store.tables import (
     Customer,
     Device,
@@ -109,9 +112,20 @@ def _context(session: Session, visit: Visit, reader: Reader, signer: LinkSigner)
         "moves": MOVES.get(state, ()),
         "state": state,
         "note": visit.note or "",
+        "photos": [row.id for row in pictures.of_ticket(session, ticket.id)] if state in _UNDER_WAY else [],
         "firing": session.scalar(firing) is not None,
         "healthy": reader.at(ticket.healthy_since) if ticket.healthy_since else "",
     }
+
+
+@router.get("/v/{token}/pictures/{picture_id}")
+def picture(token: str, picture_id: PathId, house: House) -> Response:
+    """What the customer sent of it, while the technician has the visit."""
+    visit_id = house.signer.open(Purpose.VISIT, token)
+    with house.database.read() as session:
+        visit = _visit(session, visit_id, now=house.clock.now())
+        shown = {row.id: row for row in pictures.of_ticket(session, visit.ticket_id)}
+        return served(shown.get(picture_id) if visit.state in _UNDER_WAY else None, picture_id)
 
 
 @router.post("/v/{token}/{move}", dependencies=[Depends(guard.same_origin)])

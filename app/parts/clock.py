@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from app.clockwork import Clockwork
+from app.clockwork import Clockwork, Task
+from app.fetching import FETCH_EVERY_S, PictureFetcher
 from app.freezing import FREEZE_EVERY_S, Freezer
 from app.historian import LOOK_EVERY_S, WRITE_EVERY_S, Historian
 from app.house import House, Part
@@ -14,6 +15,7 @@ from app.peering import SUM_UP_EVERY_S, SummingUp
 from app.receipts import LOOK_EVERY_S as LOOK_EVERY_RECEIPTS_S
 from app.receipts import ReceiptPoll
 from domain.errors import StoreUnavailable
+from notify.channels.twilio_media import TwilioMedia
 
 
 def build(house: House) -> Part:
@@ -42,6 +44,7 @@ def build(house: House) -> Part:
             ("peers", SUM_UP_EVERY_S, peers.sum_up),
             ("freeze", FREEZE_EVERY_S, freezer.work),
             ("receipts", LOOK_EVERY_RECEIPTS_S, receipts.work),
+            *_pictures(house),
         ),
     )
 
@@ -57,3 +60,13 @@ def build(house: House) -> Part:
         log.close()
 
     return Part(run, report)
+
+
+def _pictures(house: House) -> tuple[Task, ...]:
+    """Only a provider's are to be fetched: what comes to the sandbox or a page is here at once."""
+    settings = house.settings
+    if not settings.twilio_account_sid:
+        return ()
+    media = TwilioMedia(settings.twilio_account_sid, settings.twilio_auth_token, base_url=settings.twilio_base_url)
+    fetcher = PictureFetcher(house.database, house.clock, media, owner=house.instance)
+    return (("pictures", FETCH_EVERY_S, fetcher.fetch),)
