@@ -82,6 +82,8 @@ _WITH_VISIT = frozenset(
         MessageStage.ON_THE_WAY,
         MessageStage.VISIT_OFFER,
         MessageStage.VISIT_CANCELLED,
+        MessageStage.VISIT_TIME,
+        MessageStage.KNOWN,
     }
 )
 _DETAILS: Mapping[str, Mapping[str, Any]] = {
@@ -93,6 +95,11 @@ _DETAILS: Mapping[str, Mapping[str, Any]] = {
         ],
     },
     MessageStage.AWAY: {"until": "2026-03-17T22:59:00Z"},
+    MessageStage.WHICH_ONE: {
+        "choices": [{"en": "heat pump", "fr": "pompe"}, {"en": "boiler", "fr": "chaudière"}],
+    },
+    MessageStage.KNOWN: {"onset": "2026-03-03T13:10:00Z"},
+    MessageStage.AGENT_REPLY: {"text": "Sam will bring the valve."},
     MessageStage.APPROVAL_WANTED: {"count": 240},
     MessageStage.NO_TECHNICIAN: {"left_out": [{"technician_id": "t-1", "reason": "is on leave"}]},
     MessageStage.NOBODY_REACHABLE: {"reason": "no address left"},

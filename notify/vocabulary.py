@@ -60,7 +60,7 @@ _ANSWERS = {
         (je (veux|voudrais|souhaite)|j ai besoin d|il me faut|j aimerais) (<quelqu_un>)<soon>
         (<quelqu_un>) peut (venir|passer)<soon>
         (un )?technicien
-        (une )?intervention
+        (une )?(intervention|visite)
         """,
     ReplyIntent.FALSE_ALARM: """
         ((everything is|all) fine here )?((it|this|that) (was|is) |just )?(a )?false (alarm|alert)
@@ -128,7 +128,7 @@ _ANSWERS = {
 LEAVE_ME_ALONE = """
     unsubscribe|(me |m )?(desabonner|desinscrire)
     opt ?(me )?out( of (this|these|all|everything|your (messages|texts)))?
-    stop (opt ?out|fin|ne plus( rien)? recevoir)
+    stop (opt ?out|fin|(<les_notres>)|plus de (<courrier>)|ne plus( rien)? recevoir)
     stop (au )?[0-9]{5}
     (stop|quit|cancel|end|no more) (<ours>)
     (stop|quit) (<writing>)( (me|us))?( (<ours>))?

@@ -98,7 +98,8 @@ def _when(session: Session, ticket: Ticket, said: Said) -> list[Effect]:
 
 
 def _away(session: Session, ticket: Ticket, said: Said, *, now: datetime) -> list[Effect]:
-    effects: list[Effect] = [Announce(ticket.id, MessageStage.AWAY, said.reference, said.back)]
+    until = {"until": iso(said.until)} if said.until else {}
+    effects: list[Effect] = [Announce(ticket.id, MessageStage.AWAY, said.reference, {**said.back, **until})]
     visit = coming(session, ticket)
     if visit is not None and said.until is not None and visit.window_start < said.until:
         reason = "a visit is promised for while they are away"

@@ -42,6 +42,7 @@ SENTENCES = (
     "laissez-moi tranquille",
     "fin des SMS",
     "STOP = ne plus rien recevoir",
+    "STOP = plus de SMS",
     "STOP au 36111",
 )
 BEFORE = ("", "", "please ", "Hello, ", "Bonjour, ", "Bonjour. ", "SVP ")
