@@ -35,11 +35,13 @@ async def _form(request: Request) -> dict[str, str]:
 
 async def _files(request: Request) -> list[Upload]:
     form = await request.form()
-    return [
-        Upload(value.filename or "", await value.read())
-        for _, value in form.multi_items()
-        if isinstance(value, UploadFile) and value.filename
-    ]
+    found: list[Upload] = []
+    for _, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            if value.filename:
+                found.append(Upload(value.filename, await value.read()))
+            await value.close()
+    return found
 
 
 RawBytes = Annotated[bytes, Depends(_raw_bytes)]

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from api.views import times
@@ -33,6 +32,19 @@ _MANY = 400
 
 
 @dataclass(frozen=True, slots=True)
+class Shot:
+    """A picture in it."""
+
+    href: str
+    """Empty for one that is not here."""
+    name: str
+    inline: bool
+    """Whether browsers can show it."""
+    why: str
+    """Why it is not here."""
+
+
+@dataclass(frozen=True, slots=True)
 class Bubble:
     """One thing said. `mine` is on the right: the reader's own side."""
 
@@ -46,8 +58,7 @@ class Bubble:
     about: str
     """Channel, and what theirs was understood as."""
     pill: Pill | None
-    pictures: Sequence[Mapping[str, Any]]
-    """{href, name}, or {why} of one that was not kept."""
+    pictures: Sequence[Shot]
 
 
 def for_desk(thread: Iterable[Said], *, zone: ZoneInfo, now: datetime) -> list[Bubble]:
@@ -111,10 +122,13 @@ def _folded(said: Said) -> str:
     return said.subject or "…" if said.channel == Channel.EMAIL and len(said.text) > _MANY else ""
 
 
-def _pictures(said: Said, at: str) -> list[Mapping[str, Any]]:
+def _pictures(said: Said, at: str) -> list[Shot]:
     return [
-        {"href": f"{at}/{one.id}", "name": one.name, "shown": one.media_type != "image/heic"}
-        if one.state == "kept"
-        else {"why": one.reason or "on its way"}
+        Shot(
+            href=f"{at}/{one.id}" if one.state == "kept" else "",
+            name=one.name or "Photo",
+            inline=one.media_type != "image/heic",
+            why=one.reason,
+        )
         for one in said.pictures
     ]
