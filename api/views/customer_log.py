@@ -19,7 +19,6 @@ _REPLIES = {
     "unclear": "log_wrote",
     "photo": "log_photo",
     "away": "log_wrote",
-    "when": "log_wrote",
     "not_mine": "log_not_mine",
 }
 _VISITS = {

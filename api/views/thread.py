@@ -1,7 +1,7 @@
 """A conversation as bubbles: who said what, where, and what became of it; for the desk and for the person alike."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,10 @@ CHANNELS: Mapping[str, Mapping[str, str]] = {
         Channel.VOICE: "téléphone",
         "web": "sur cette page",
     },
+}
+_NOT_KEPT = {
+    "en": "we could not keep this; send photos of 8 MB at most",
+    "fr": "nous n'avons pas pu le garder ; envoyez des photos de 8 Mo au plus",
 }
 _CLOSE = timedelta(minutes=5)
 _MANY = 400
@@ -92,7 +96,9 @@ def for_person(
             when=when,
             about=CHANNELS[language].get(said.channel, ""),
             pill=None,
-            pictures=_pictures(said, pictures_at),
+            pictures=[
+                replace(shot, why=_NOT_KEPT[language] if shot.why else "") for shot in _pictures(said, pictures_at)
+            ],
         )
         for said, when in _timed(seen, zone=zone, now=now, language=language)
     ]
