@@ -18,7 +18,7 @@ from notify.replies import meant, picked, understand
 from store import consent, due, events, people, pictures, threads, timeline
 from store.tables import Customer, Device, Inbound, Message, Ticket
 from tickets import service, subjects
-from tickets.answers import back_on, coming
+from tickets.answers import back_on, coming, was_told
 
 WAITS_FOR_CHOICE = timedelta(minutes=30)
 """So long words wait to be told which thing they are about; then a person reads them."""
@@ -147,6 +147,10 @@ class Listener:
         return self._hand_over(who, waiting, ReplyIntent(waiting.intent))
 
     def _hand_over(self, who: Customer, one: Inbound, intent: ReplyIntent) -> Sequence[Effect]:
+        ticket = self.session.get(Ticket, one.ticket_id) if one.ticket_id is not None else None
+        if ticket is not None and ticket.customer_id != who.id and not was_told(self.session, ticket, who.id):
+            # Whose it is has changed since: their words are theirs, and find their own way.
+            one.ticket_id = None
         about, effects = service.on_reply(
             self.session,
             customer_id=who.id,

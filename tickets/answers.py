@@ -69,7 +69,7 @@ def known(session: Session, ticket: Ticket, said: Said) -> list[Effect]:
     if ticket.cause != TicketCause.FAULT or not said.unasked:
         return []
     visit = coming(session, ticket)
-    if visit is None and _told(session, ticket, said.customer_id):
+    if visit is None and was_told(session, ticket, said.customer_id):
         return []
     details = {**said.back, "onset": iso(ticket.onset), **({"visit_id": visit.id} if visit else {})}
     return [Announce(ticket.id, MessageStage.KNOWN, "", details)]
@@ -109,7 +109,7 @@ def _away(session: Session, ticket: Ticket, said: Said, *, now: datetime) -> lis
 
 def _not_mine(session: Session, ticket: Ticket, said: Said, *, now: datetime) -> list[Effect]:
     """Believed of a fault that we told them of; of what they told us themselves, a person has to ask."""
-    if not (of_ticket(session, ticket.id) and _told(session, ticket, said.customer_id)):
+    if not (of_ticket(session, ticket.id) and was_told(session, ticket, said.customer_id)):
         return for_a_person(session, ticket, said, now=now) if is_open(ticket) else []
     ownership.disown(
         session, device_id=ticket.device_id, customer_id=said.customer_id, source=f"reply:{said.reference}", now=now
@@ -121,7 +121,8 @@ def _not_mine(session: Session, ticket: Ticket, said: Said, *, now: datetime) ->
     return effects
 
 
-def _told(session: Session, ticket: Ticket, customer_id: str) -> bool:
+def was_told(session: Session, ticket: Ticket, customer_id: str) -> bool:
+    """Whether they heard of the trouble from us: an owner, a tenant, a caretaker."""
     reached = select(func.count(Message.id)).where(
         Message.ticket_id == ticket.id,
         Message.recipient_kind == RecipientKind.CUSTOMER,

@@ -17,7 +17,7 @@ from store.locking import locked
 from store.tables import Customer, Device, Fault, Inbound, Message, Ticket, TimelineEntry
 from tickets import answers
 from tickets.acknowledging import acknowledge
-from tickets.answers import Said, back_on
+from tickets.answers import Said, back_on, was_told
 from tickets.correlator import RELAPSE_WITHIN
 from tickets.faults import firing_of_ticket, of_ticket
 from tickets.lifecycle import (
@@ -70,7 +70,7 @@ def on_reply(
 
     `channel` is a Channel, or where else it came from ("web"). Without `ticket_id`, the newest open ticket that the
     customer was told of is meant. `inbound_id` tells one answer from the next; the same one again does nothing.
-    Raises NotFound, and Forbidden for a ticket that is not theirs.
+    Raises NotFound, and Forbidden for a ticket that is not theirs and that they were not told of.
     """
     customer = session.get(Customer, customer_id)
     if customer is None:
@@ -220,7 +220,7 @@ def _wish(
 def _meant(session: Session, customer_id: str, ticket_id: int | None, *, now: datetime) -> Ticket | None:
     if ticket_id is not None:
         ticket = find_ticket(session, ticket_id)
-        if ticket.customer_id != customer_id:
+        if ticket.customer_id != customer_id and not was_told(session, ticket, customer_id):
             raise Forbidden(f"ticket {ticket_id} is not this customer's")
         return ticket
     reached = select(Message.ticket_id).where(

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from domain.messages import REACHED, RecipientKind
+from domain.messages import BAD_NEWS, REACHED, RecipientKind
 from domain.tickets import OPEN_STATES
 from store.tables import Device, Message, Product, Ticket
 
@@ -46,10 +46,15 @@ class Subject:
 
 
 def things_of(session: Session, customer_id: str) -> list[Thing]:
-    """What is open for this customer, the newest first."""
-    query = select(Ticket).where(
-        Ticket.customer_id == customer_id, Ticket.state.in_(OPEN_STATES), Ticket.agents_only.is_(False)
+    """What is open for this customer, or was told them as one of several contacts; the newest first."""
+    told = select(Message.ticket_id).where(
+        Message.recipient_kind == RecipientKind.CUSTOMER,
+        Message.recipient_id == customer_id,
+        Message.stage.in_(BAD_NEWS),
+        Message.state.in_(REACHED),
     )
+    theirs = (Ticket.customer_id == customer_id) | Ticket.id.in_(told)
+    query = select(Ticket).where(theirs, Ticket.state.in_(OPEN_STATES), Ticket.agents_only.is_(False))
     found: list[Thing] = []
     for ticket in session.scalars(query.order_by(Ticket.opened_at.desc(), Ticket.id.desc())):
         device = session.get(Device, ticket.device_id)

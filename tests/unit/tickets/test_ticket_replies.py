@@ -186,3 +186,13 @@ def test_a_person_without_a_product_can_write_too(desk: Desk) -> None:
     desk.reply(UNCLEAR, text="bonjour", customer="c-3")
     desk.reply(UNCLEAR, text="bonjour", customer="c-4")
     assert [ticket.customer_id for ticket in desk.tickets()] == ["c-3", "c-4"]
+
+
+def test_a_contact_who_was_told_may_answer_too(desk: Desk) -> None:
+    desk.fires()
+    desk.deliver()
+    with desk.write() as session:
+        for message in session.query(Message):
+            message.recipient_id = "c-2"
+    assert desk.reply(CALL, customer="c-2", ticket_id=desk.ticket.id) == desk.ticket.id
+    assert desk.state is TicketState.PENDING_AGENT
