@@ -58,7 +58,8 @@ def test_what_was_written_is_told_from_what_was_quoted(program: str) -> None:
 def test_our_own_footer_is_nobody_s_wish() -> None:
     answer = f"Le filtre est propre.\n\nThermia a dit:\n{NOTRE}"
     assert understand(newly_written(answer, quoting=NOTRE)) is not ReplyIntent.STOP
-    assert understand(newly_written(answer)) is ReplyIntent.STOP  # without what we sent, one could not tell
+    assert understand(newly_written(answer)) is not ReplyIntent.STOP  # nor where what we sent is not known
+    assert NOTRE.splitlines()[0] not in newly_written(answer, quoting=NOTRE)
 
 
 def test_a_long_mail_is_kept_whole() -> None:
