@@ -101,9 +101,6 @@ def on_reply(
         note = text if channel in set(Channel) else ""
         return ticket.id, _false_alarm(session, ticket, actor=actor, note=note, reference=reference, now=now)
     said = Said(actor, customer_id, channel, reference, until, unasked=unasked)
-    answered = answers.answer(session, ticket, intent, said, now=now)
-    if answered is not None:
-        return ticket.id, answered
     return ticket.id, _follow(session, ticket, intent, said, now=now)
 
 
@@ -127,8 +124,9 @@ def on_unanswered(session: Session, inbound_id: int, *, ticket_id: int, now: dat
 
 
 def _follow(session: Session, ticket: Ticket, intent: ReplyIntent, said: Said, *, now: datetime) -> list[Effect]:
-    if not is_open(ticket):
-        return []
+    answered = answers.answer(session, ticket, intent, said, now=now)
+    if answered is not None or not is_open(ticket):
+        return answered or []
     match intent:
         case ReplyIntent.FIXED:
             return _fixed(session, ticket, actor=said.actor, now=now)
