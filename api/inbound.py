@@ -55,7 +55,7 @@ def receive(
         recipient_id=who.id if who else None,
         ticket_id=ticket_id or (answered.ticket_id if answered else None),
         reply_to=answered.id if answered else None,
-        automatic=automatic or intent is ReplyIntent.AUTOMATIC,
+        automatic=automatic,
         intent=intent or ReplyIntent.UNCLEAR,
         body=text,
         at=now,

@@ -42,7 +42,7 @@ def take(session: Session, mail: Received, *, signer: LinkSigner, now: datetime)
         return []
     if mail.automatic or Purpose.BOUNCE in named:
         about = named.get(Purpose.REPLY) or named.get(Purpose.BOUNCE)
-        return _heard(session, mail, about, mail.text, intent=ReplyIntent.AUTOMATIC, now=now)
+        return _heard(session, mail, about, mail.text, intent=None, now=now, automatic=True)
     about = named.get(Purpose.REPLY)
     text = newly_written(mail.text, quoting=(about.body or "") if about else "") or _said_in_subject(mail, about)
     return _heard(session, mail, about, text, intent=_intent(session, mail, about, text), now=now)
@@ -77,7 +77,14 @@ def _reported(session: Session, message: Message | None, bounce: Bounce, *, now:
 
 
 def _heard(
-    session: Session, mail: Received, about: Message | None, text: str, *, intent: ReplyIntent | None, now: datetime
+    session: Session,
+    mail: Received,
+    about: Message | None,
+    text: str,
+    *,
+    intent: ReplyIntent | None,
+    now: datetime,
+    automatic: bool = False,
 ) -> Sequence[Effect]:
     person = _person(session, about) or find_person(session, Channel.EMAIL, mail.sender)
     return receive(
@@ -91,7 +98,8 @@ def _heard(
         ticket_id=_ticket_of(session, about, person),
         intent=intent,
         reply_to=about.id if about else None,
-        attachments=[Picture(image.content, name=image.name) for image in mail.images],
+        attachments=[Picture(content=image.content, name=image.name) for image in mail.images],
+        automatic=automatic,
     )
 
 

@@ -249,8 +249,6 @@ class ReplyIntent(StrEnum):
     START = "start"
     ACKNOWLEDGED = "acknowledged"
     """They know; nothing else is asked."""
-    AUTOMATIC = "automatic"
-    """A machine wrote it: kept, and moves nothing."""
     WHEN = "when"
     """When does somebody come?"""
     HELP = "help"

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from domain.links import LinkSigner, Purpose
 from domain.messages import Channel, MessageState
 from domain.signatures import signed_headers
 from notify import return_address
-from store import consent
+from store import consent, pictures
 from store.tables import Consent, Event, Inbound, Message, MessageAttempt, Ticket
 from tests.fakes.api_house import House
 from tests.fakes.api_story import Story
@@ -148,13 +149,26 @@ def test_an_auto_responder_is_kept_moves_nothing_and_is_never_answered(house: Ho
     before, planned = ticket(house).state, messages(house)
     raw = mail("STOP. Call me. I am away.", To=to(house, Purpose.REPLY), From="sophie@example.net", **mark)
     assert arrives(house, raw) == 204
-    assert heard(house) == [("c-sophie", ticket(house).id, "automatic", "STOP. Call me. I am away.")]
+    assert heard(house) == [("c-sophie", ticket(house).id, "unclear", "STOP. Call me. I am away.")]
+    with house.database.read() as session:
+        assert session.scalars(select(Inbound.automatic).where(Inbound.channel == "email")).all() == [True]
     assert (ticket(house).state, messages(house), ledger(house)) == (before, planned, [])
 
 
 def messages(house: House) -> int:
     with house.database.read() as session:
         return len(session.scalars(select(Message.id)).all())
+
+
+def test_a_photo_that_came_with_an_answer_is_kept(house: House) -> None:
+    letter = EmailMessage()
+    letter["From"], letter["To"], letter["Message-ID"] = "sophie@example.net", to(house, Purpose.REPLY), "<p@x>"
+    letter.set_content("Voilà le filtre")
+    letter.add_attachment(b"\xff\xd8\xff" + b"x" * 90, maintype="image", subtype="jpeg", filename="filtre.jpg")
+    assert arrives(house, letter.as_bytes()) == 204
+    with house.database.read() as session:
+        (kept,) = pictures.of_ticket(session, ticket(house).id)
+        assert (kept.name, kept.media_type, kept.size) == ("filtre.jpg", "image/jpeg", 93)
 
 
 def test_a_dead_address_is_refused_from_now_on_and_the_message_goes_elsewhere(house: House) -> None:
