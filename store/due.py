@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from store.appending import append
 from store.tables import Due
-from store.upsert import insert_once
 
 
 def schedule(session: Session, kind: str, ref: object, *, at: datetime, **detail: Any) -> None:
@@ -20,7 +19,7 @@ def schedule(session: Session, kind: str, ref: object, *, at: datetime, **detail
 
 def ensure(session: Session, kind: str, ref: object, *, at: datetime, **detail: Any) -> None:
     """Do `kind` for `ref` at `at`, unless there is such an appointment already."""
-    insert_once(session, Due, kind=kind, ref=str(ref), due_at=at, detail=detail)
+    append(session, _unless_there(session.get_bind().dialect.name), kind=kind, ref=str(ref), due_at=at, detail=detail)
 
 
 def hasten(session: Session, kind: str, ref: object, *, at: datetime) -> None:
@@ -61,3 +60,9 @@ def _replace(dialect: str) -> Insert:
     return statement.on_conflict_do_update(
         index_elements=["kind", "ref"], set_={"due_at": new.due_at, "detail": new.detail}
     )
+
+
+@cache
+def _unless_there(dialect: str) -> Insert:
+    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(Due.__table__)  # type: ignore[arg-type]
+    return statement.on_conflict_do_nothing()
