@@ -71,7 +71,7 @@ def _tail(house: Services, device_id: str, *, since: datetime) -> tuple[list[Upl
         after = house.history.position(source)
         # A stamp runs ahead of the receive time a little, and the log is searched by receive time.
         for uplink in house.log.readings_of(
-            device_id, partition, since - AHEAD, after=after, patience_s=TAIL_PATIENCE_S
+            device_id, partition=partition, since=since - AHEAD, after=after, patience_s=TAIL_PATIENCE_S
         ):
             tail.append(uplink)  # noqa: PERF402 - what came before an error counts
     except LogUnavailable as exc:

@@ -34,9 +34,9 @@ class ReadingLog(Protocol):
         ...
 
     def readings_of(
-        self, device_id: str, partition: int, since: datetime, *, after: int = 0, patience_s: float = 60.0
+        self, *devices: str, partition: int, since: datetime, after: int = 0, patience_s: float = 60.0
     ) -> Iterator[Uplink]:
-        """What the device sent since then and after that sequence, in order of arrival. Raises LogUnavailable."""
+        """What devices sent since then and after that sequence, in order of arrival. Raises LogUnavailable."""
         ...
 
     def keep_unknown(self, messages: Mapping[str, Sequence[RawUplink]], *, msg_id: str) -> None:

@@ -114,11 +114,11 @@ class Clockwork:
 
     def _waiting(self) -> list[Waiting]:
         with self._database.read() as session:
-            return list(control.waiting(session, limit=100))
+            return list(control.waiting(session, limit=500))
 
-    def _published(self, item: Waiting, sequences: Mapping[int, int]) -> None:
+    def _published(self, items: Sequence[tuple[Waiting, Mapping[int, int]]]) -> None:
         with self._database.write() as session:
-            control.published(session, item, sequences)
+            control.published(session, items)
 
     def _guarded(self, name: str, work: Callable[[], object]) -> None:
         """Top of the loop: what fails is tried again at the next tick, and said once."""

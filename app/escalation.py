@@ -34,8 +34,7 @@ _SPOKEN = {Channel.SMS: "SMS", Channel.VOICE: "call", Channel.EMAIL: "e-mail", C
 
 def begin(session: Session, message_ids: Sequence[int], *, now: datetime) -> None:
     """Messages were planned: those that have a ladder stand on its first rung."""
-    for number in message_ids:
-        root = session.get_one(Message, number)
+    for root in session.scalars(select(Message).where(Message.id.in_(message_ids)).order_by(Message.id)).all():
         climber = _climber(session, root, now=now)
         if climber is not None:
             climber.begin()

@@ -4,9 +4,11 @@ The engine keeps nothing for this: a fault's row says that its samples are due, 
 transaction, at firing and once more at its end. A restart finds the same rows due.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Protocol
 
 import structlog
@@ -33,9 +35,13 @@ LONGEST = timedelta(days=1)
 """Beyond this neither side is looked at."""
 LATE = timedelta(minutes=5)
 """A stamp runs ahead of the receive time by that much at most, and the log is searched by receive time."""
-AT_ONCE = 20
-LEASE_S = 60.0
-"""Longer than so many look-ups take."""
+AT_ONCE = 500
+"""A storm of faults is read in few passes over the log."""
+WRITTEN_AT_ONCE = 20
+DUTY = 10
+"""Reading may take a tenth of the time at most: nobody waits for it, and whoever is to be told of a storm does."""
+LEASE_S = 120.0
+"""Longer than a round takes."""
 
 log = structlog.get_logger()
 Series = list[tuple[int, Value]]
@@ -44,8 +50,8 @@ Series = list[tuple[int, Value]]
 class Readings(Protocol):
     """The part of the reading log that is used here."""
 
-    def readings_of(self, device_id: str, partition: int, since: datetime) -> Iterator[Uplink]:
-        """What the device sent since then, in order of arrival. Raises LogUnavailable."""
+    def readings_of(self, *devices: str, partition: int, since: datetime) -> Iterator[Uplink]:
+        """What devices of a partition sent since then, in order of arrival. Raises LogUnavailable."""
         ...
 
 
@@ -69,10 +75,11 @@ def wanted(session: Session, *, now: datetime) -> list[Wanted]:
     """What is due, the longest waiting first, so many at a time."""
     query = select(Fault, FaultSamples.due_at).join(FaultSamples, FaultSamples.fault_id == Fault.id)
     due = query.where(FaultSamples.due_at <= now).order_by(FaultSamples.due_at, Fault.id).limit(AT_ONCE)
-    return [_wanted(session, fault, now=now) for fault, _ in session.execute(due)]
+    metrics = cache(lambda rule, version: _metrics(session.get(RuleVersion, (rule, version))))
+    return [_wanted(fault, metrics(fault.rule, fault.rule_version), now=now) for fault, _ in session.execute(due).all()]
 
 
-def freeze(found: Wanted, uplinks: Iterator[Uplink]) -> tuple[dict[str, Series], dict[str, Series]]:
+def freeze(found: Wanted, uplinks: Iterable[Uplink]) -> tuple[dict[str, Series], dict[str, Series]]:
     """By metric: the last readings up to firing, and a thinned choice of those after it, extremes kept."""
     since, fired, until = to_ms(found.since), to_ms(found.fired_at), to_ms(found.until)
     points: dict[str, dict[int, Value]] = {}
@@ -93,12 +100,15 @@ class Freezer:
 
     def __init__(self, database: Database, clock: Clock, readings: Readings, *, partitions: int, owner: str) -> None:
         self._database, self._clock, self._readings, self._partitions = database, clock, readings, partitions
-        self._owner = owner
+        self._owner, self._next = owner, 0.0
 
     def work(self) -> int:
         """Freeze what is due now, by one process at a time; how many. Raises LogUnavailable and StoreUnavailable: what
         is not frozen stays due.
         """
+        began = time.monotonic()
+        if began < self._next:
+            return 0
         now = self._clock.now()
         with self._database.read() as session:
             found = wanted(session, now=now)
@@ -107,12 +117,28 @@ class Freezer:
         with self._database.write() as session:
             if not leases.hold(session, "freeze", owner=self._owner, seconds=LEASE_S):
                 return 0
-        for one in found:
-            partition = partition_of(one.device_id, self._partitions)
-            before, after = freeze(one, self._readings.readings_of(one.device_id, partition, one.received_since))
-            with self._database.write() as session:
-                _keep(session, one, before, after)
+        for partition, group in self._by_partition(found).items():
+            frozen = [(one, *freeze(one, uplinks)) for one, uplinks in self._read(partition, group)]
+            for start in range(0, len(frozen), WRITTEN_AT_ONCE):
+                with self._database.write() as session:
+                    for one, before, after in frozen[start : start + WRITTEN_AT_ONCE]:
+                        _keep(session, one, before, after)
+        self._next = began + DUTY * (time.monotonic() - began)
         return len(found)
+
+    def _by_partition(self, found: Sequence[Wanted]) -> dict[int, list[Wanted]]:
+        groups: dict[int, list[Wanted]] = {}
+        for one in found:
+            groups.setdefault(partition_of(one.device_id, self._partitions), []).append(one)
+        return groups
+
+    def _read(self, partition: int, group: Sequence[Wanted]) -> Iterator[tuple[Wanted, Sequence[Uplink]]]:
+        """Each with what its device sent, in one pass over the partition."""
+        by_device: dict[str, list[Uplink]] = {one.device_id: [] for one in group}
+        since = min(one.received_since for one in group)
+        for uplink in self._readings.readings_of(*by_device, partition=partition, since=since):
+            by_device[uplink.device_id].append(uplink)
+        return ((one, by_device[one.device_id]) for one in group)
 
 
 def _keep(session: Session, one: Wanted, before: Mapping[str, Series], after: Mapping[str, Series]) -> None:
@@ -130,11 +156,10 @@ def _keep(session: Session, one: Wanted, before: Mapping[str, Series], after: Ma
             row.due_at = None
 
 
-def _wanted(session: Session, fault: Fault, *, now: datetime) -> Wanted:
+def _wanted(fault: Fault, metrics: frozenset[str] | None, *, now: datetime) -> Wanted:
     since = max(min(fault.onset, fault.fired_at) - LOOK_BACK, fault.fired_at - LONGEST)
     over = fault.state != TransitionState.FIRING
     until = min(fault.resolved_at or now, fault.fired_at + LONGEST)
-    metrics = _metrics(session.get(RuleVersion, (fault.rule, fault.rule_version)))
     delay = max(timedelta(), fault.received_at - fault.fired_at)
     until = max(until, fault.fired_at)
     return Wanted(fault.id, fault.device_id, metrics, since, since + delay - LATE, fault.fired_at, until, over)

@@ -11,7 +11,7 @@ from app.pipeline import on_transitions
 from domain.clock import Clock
 from domain.errors import LeaseLost
 from domain.faults import Transition
-from rules.worker import Claim
+from rules.worker import Claim, Commit
 from store import announcements
 from store.database import Database
 from store.leases import is_gone
@@ -86,8 +86,14 @@ class SqlLedger:
 
     def commit(self, claim: Claim, *, position: int, transitions: Sequence[Transition]) -> None:
         """Transitions with all that follows from them, and the position, or nothing. Raises LeaseLost."""
+        self.commit_all([Commit(claim, position, transitions)])
+
+    def commit_all(self, commits: Sequence[Commit]) -> None:
+        """As `commit`, several partitions in one transaction."""
         with self._database.write() as session:
-            self._fence(session, claim, position=position)
+            for each in sorted(commits, key=lambda each: each.claim.partition):
+                self._fence(session, each.claim, position=each.position)
+            transitions = [step for each in commits for step in each.transitions]
             on_transitions(session, transitions, now=self._clock.now())
 
     def _fence(self, session: Session, claim: Claim, *, position: int | None = None) -> None:

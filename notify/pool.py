@@ -12,7 +12,8 @@ from domain.outbox import Pending
 
 Answer = TypeVar("Answer")
 
-SLOTS = 16
+SLOTS = 64
+"""A provider takes some tenths of a second over a call."""
 SLOTS_OF = {"sandbox": 1}
 """The sandbox is a table of our own database, which may have one writer only."""
 RESERVE = 2

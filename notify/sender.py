@@ -47,6 +47,8 @@ URGENT = 8
 IDLE_S = 0.1
 LINGER_S = 0.01
 """What is answered within this time is written together."""
+GATHER_S = 0.1
+"""While fewer than a batch are due, a round begins so long after the one before: many at once are much less work."""
 TROUBLE_S = 1.0
 WAIT_S = 1.0
 SLOT_WAIT_S = 2.0
@@ -121,9 +123,12 @@ class Sender:
         """Until `stop` is set; what is in a provider's hands by then is waited for."""
         self._stop = stop
         while not stop.is_set():
+            began = time.monotonic()
             try:
                 taken = self._round()
                 self._recovered()
+                if 0 < taken < BATCH:
+                    stop.wait(max(0.0, began + GATHER_S - time.monotonic()))
                 if self._pool.in_flight:
                     self._collect(wait_s=LINGER_S if taken else IDLE_S)
                 elif not taken:

@@ -19,7 +19,7 @@ from domain.faults import Transition
 from domain.telemetry import LogBatch, Uplink
 from rules.partition import Claim, Engine, Partition, Poisoned, State
 
-__all__ = ["Claim", "Ledger", "Log", "Pace", "Worker"]
+__all__ = ["Claim", "Commit", "Ledger", "Log", "Pace", "Worker"]
 
 
 class Log(Protocol):
@@ -32,6 +32,15 @@ class Log(Protocol):
     def since(self, partition: int, since_ms: int, *, up_to: int) -> Iterator[LogBatch]:
         """What it still holds from a receive time on, or from before that, up to sequence `up_to`. LogUnavailable."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one partition wants committed."""
+
+    claim: Claim
+    position: int
+    transitions: Sequence[Transition]
 
 
 class Ledger(Protocol):
@@ -58,6 +67,10 @@ class Ledger(Protocol):
         """All or nothing, in one transaction. LeaseLost if the epoch is not the current one."""
         ...
 
+    def commit_all(self, commits: Sequence[Commit]) -> None:
+        """As `commit`, for several partitions in one transaction, which is much less work: all or nothing."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -72,6 +85,8 @@ class Pace:
     retry_s: float = 0.5
     max_batches: int = 100
     """How many log entries to evaluate at once."""
+    gather_s: float = 0.0
+    """While few entries come in, a step begins so long after the one before: many at once are much less work."""
 
 
 @dataclass(slots=True)
@@ -127,7 +142,7 @@ class Worker(Generic[State]):
         self._renewed_at: float | None = None
         self._log_outage = _Outage("log", self._logger, monotonic)
         self._store_outage = _Outage("store", self._logger, monotonic)
-        self._idle = False
+        self._idle, self._entries = False, 0
         self._failed: set[str] = set()
         """What was away, or failed, in this step."""
         self.counts = Counts()
@@ -143,6 +158,7 @@ class Worker(Generic[State]):
     def run(self, stop: threading.Event) -> None:
         """Step until `stop` is set; then commit and snapshot what is in hand, as far as that works."""
         while not stop.is_set():
+            began = self._monotonic()
             try:
                 self.step()
             except Exception:
@@ -151,16 +167,19 @@ class Worker(Generic[State]):
                 self._failed.add("step")
             if self._failed or not self._partitions:
                 stop.wait(self._pace.retry_s)
+            elif 0 < self._entries < self._pace.max_batches:
+                stop.wait(max(0.0, began + self._pace.gather_s - self._monotonic()))
         self.close()
 
     def step(self) -> int:
-        """Renew leases if due, then read, evaluate and commit once per partition; the number of batches evaluated."""
+        """Renew leases if due, read and evaluate once per partition, then commit; the number of batches evaluated."""
         self._failed.clear()
-        done = 0
+        done = self._entries = 0
         if self._renew():
             for partition in list(self._partitions.values()):
                 if self._renew() and self._partitions.get(partition.claim.partition) is partition:
-                    done += self._attend(partition)
+                    done += self._attend(partition, self._advance)
+            self._commit_all()
         if "store" not in self._failed:
             self._store_outage.end()
         if "log" not in self._failed and self._partitions:
@@ -169,11 +188,11 @@ class Worker(Generic[State]):
         self.counts.batches += done
         return done
 
-    def _attend(self, partition: Partition[State]) -> int:
+    def _attend(self, partition: Partition[State], turn: Callable[[Partition[State]], int]) -> int:
         """One turn of one partition; what goes wrong in it concerns no other."""
         number = partition.claim.partition
         try:
-            return self._advance(partition)
+            return turn(partition)
         except LeaseLost:
             self._drop(number)
             self._renewed_at = None
@@ -252,9 +271,10 @@ class Worker(Generic[State]):
             skipped = len(partition.skipped)
             partition.evaluate(batches)
             self.counts.skipped += len(partition.skipped) - skipped
+            self._entries += sum(len(batch.entries) for batch in batches)
             self.counts.samples += sum(len(e.samples) for b in batches for e in b.entries if isinstance(e, Uplink))
         now = self._monotonic()
-        if partition.in_hand or now - partition.committed_at >= self._pace.commit_s:
+        if not partition.in_hand and now - partition.committed_at >= self._pace.commit_s:
             self._commit(partition)
         if now - partition.snapshot_at >= self._pace.snapshot_s:
             self._snapshot(partition)
@@ -283,11 +303,35 @@ class Worker(Generic[State]):
         partition.open(state, position=position)
         partition.snapshot_at = partition.committed_at = self._monotonic()
 
-    def _commit(self, partition: Partition[State]) -> None:
-        """Transitions in hand and the position, or the position alone; nothing where neither is new."""
-        if partition.position <= partition.committed:
+    def _commit_all(self) -> None:
+        """What all partitions have in hand, in one transaction; if that fails for one of them, in one for each."""
+        together = [each for each in self._partitions.values() if each.in_hand and each.position > each.committed]
+        if not together or "store" in self._failed:
             return
-        self._ledger.commit(partition.claim, position=partition.position, transitions=tuple(partition.in_hand))
+        if len(together) > 1:
+            try:
+                self._ledger.commit_all([_wish_of(partition) for partition in together])
+            except StoreUnavailable as exc:
+                self._away(self._store_outage, exc)
+                return
+            except Exception as exc:  # noqa: BLE001 - whose it is shows when each is committed alone
+                self._logger.warning("not_committed_together", detail=repr(exc))
+            else:
+                for partition in together:
+                    self._committed(partition)
+                return
+        for partition in together:
+            self._attend(partition, self._commit)
+
+    def _commit(self, partition: Partition[State]) -> int:
+        """Transitions in hand and the position, or the position alone; nothing where neither is new."""
+        if partition.position > partition.committed:
+            wish = _wish_of(partition)
+            self._ledger.commit(wish.claim, position=wish.position, transitions=wish.transitions)
+            self._committed(partition)
+        return 0
+
+    def _committed(self, partition: Partition[State]) -> None:
         self.counts.transitions += len(partition.in_hand)
         partition.in_hand.clear()
         partition.committed, partition.committed_at = partition.position, self._monotonic()
@@ -300,3 +344,7 @@ class Worker(Generic[State]):
         state = self._engine.dump(partition.state)
         self._ledger.save_snapshot(partition.claim, position=partition.position, state=state)
         partition.snapshot_position, partition.snapshot_at = partition.position, self._monotonic()
+
+
+def _wish_of(partition: Partition[Any]) -> Commit:
+    return Commit(partition.claim, partition.position, tuple(partition.in_hand))

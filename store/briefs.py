@@ -1,11 +1,11 @@
 """What a message is decided on and written from, read afresh from the rows at the moment of its release."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from domain.clock import parse_iso
@@ -17,7 +17,8 @@ from domain.outbox import Brief, MailThread, Pending
 from domain.people import DAILY_CAPS, Recipient
 from domain.quiet import Quiet
 from domain.tickets import OPEN_STATES, VisitState
-from store import caps, contacts, ownership, people, summaries
+from store import caps, contacts, foresight, ownership, people, summaries
+from store.foresight import COMMAND, MESSAGE, VISIT, absent, faults_of
 from store.tables import (
     Command,
     Device,
@@ -90,7 +91,7 @@ class BriefWriter:
             last_inbound=_last_inbound(session, message, recipient),
             unsubscribe=self._unsubscribe(message),
             thread=_thread(session, message),
-            first_contact=session.scalar(_reached_before(message)) is None,
+            first_contact=not _reached_before(session, message),
             in_contact=_in_contact(session, ticket, message),
             healthy_since=ticket.healthy_since or _moment(message.details.get("healthy_since")),
             place=(device.address or "") if device else "",
@@ -170,6 +171,8 @@ class BriefWriter:
 
 def _thread(session: Session, message: Message) -> MailThread | None:
     """The first e-mail about its ticket that this person has."""
+    if absent(session, MESSAGE, message.ticket_id, message.recipient_kind, message.recipient_id):
+        return None
     if message.ticket_id is None:
         return None
     query = select(Message.provider_id, Message.subject).where(
@@ -200,18 +203,21 @@ def _rule_facts(session: Session, ticket: Ticket) -> dict[str, Any]:
     rule = session.get(Rule, ticket.rule) if ticket.rule else None
     playbook = session.get(Playbook, ticket.playbook) if ticket.playbook else None
     tried = select(Command.name).where(Command.ticket_id == ticket.id, Command.sent_at.is_not(None))
+    untried = absent(session, COMMAND, ticket.id)
     return {
         "says": version.says if version else {},
         "max_evidence_age_s": version.max_evidence_age_s if version else 3600.0,
         "rule_stage": Stage(rule.stage) if rule else Stage.LIVE,
         "notice": playbook.body.get("notice") or {} if playbook else {},
         "instruction": playbook.body.get("instruction") or {} if playbook else {},
-        "remote_try": session.scalar(tried.order_by(Command.sent_at.desc())),
+        "remote_try": None if untried else session.scalar(tried.order_by(Command.sent_at.desc())),
     }
 
 
 def _fault_facts(session: Session, ticket: Ticket) -> dict[str, Any]:
-    faults = session.scalars(select(Fault).where(Fault.ticket_id == ticket.id).order_by(Fault.fired_at)).all()
+    faults: Sequence[Fault] | None = faults_of(session, ticket.id)
+    if faults is None:
+        faults = session.scalars(select(Fault).where(Fault.ticket_id == ticket.id)).all()
     firing = [fault for fault in faults if fault.state == "firing" and fault.verdict != "false_alarm"]
     return {
         "still_firing": bool(firing) or not faults,
@@ -226,6 +232,8 @@ def _age_s(fault: Fault) -> float:
 def _visit(session: Session, message: Message) -> Visit | None:
     if message.visit_id is not None:
         return session.get(Visit, message.visit_id)
+    if absent(session, VISIT, message.ticket_id):
+        return None
     query = select(Visit).where(Visit.ticket_id == message.ticket_id, Visit.state.in_(_UNDER_WAY))
     return session.scalars(query.order_by(Visit.id.desc())).first()
 
@@ -277,6 +285,8 @@ def _opening(session: Session, message: Message) -> tuple[MessageState, Channel 
 
     What was told before the last good news is over: it is not what the next good news answers.
     """
+    if absent(session, MESSAGE, message.ticket_id, message.recipient_kind, message.recipient_id):
+        return None
     to_this_person = select(Message).where(
         Message.ticket_id == message.ticket_id,
         Message.recipient_kind == message.recipient_kind,
@@ -312,15 +322,13 @@ def _last_inbound(session: Session, message: Message, recipient: Recipient) -> d
     return {Channel.WHATSAPP: heard} if heard else {}
 
 
-def _reached_before(message: Message) -> Select[int]:
-    """Any message that has reached this person before."""
-    return (
-        select(Message.id)
-        .where(
-            Message.recipient_kind == message.recipient_kind,
-            Message.recipient_id == message.recipient_id,
-            Message.state.in_(tuple(REACHED)),
-            Message.id != message.id,
-        )
-        .limit(1)
+def _reached_before(session: Session, message: Message) -> bool:
+    if absent(session, foresight.REACHED, message.recipient_kind, message.recipient_id):
+        return False
+    earlier = select(Message.id).where(
+        Message.recipient_kind == message.recipient_kind,
+        Message.recipient_id == message.recipient_id,
+        Message.state.in_(tuple(REACHED)),
+        Message.id != message.id,
     )
+    return session.scalar(earlier.limit(1)) is not None

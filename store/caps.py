@@ -13,6 +13,7 @@ from domain.faults import Severity
 from domain.messages import ANSWERS, REACHED, Channel, MessageStage, MessageState, Purpose, RecipientKind
 from domain.outbox import Pending
 from domain.people import Recipient
+from store.foresight import WRITTEN, absent
 from store.tables import Customer, Message
 
 _SAID = REACHED | {MessageState.SUBMITTING, MessageState.IN_DOUBT, MessageState.UNDELIVERED}
@@ -30,7 +31,7 @@ class Today:
 
 def today_of(session: Session, person: Recipient, *, now: datetime, but: int = 0) -> Today:
     """What went to `person` today, without message `but`."""
-    if person.kind is not RecipientKind.CUSTOMER:
+    if person.kind is not RecipientKind.CUSTOMER or absent(session, WRITTEN, person.kind, person.id):
         return Today()
     zone = ZoneInfo(person.timezone)
     midnight = datetime.combine(now.astimezone(zone).date(), time(0), tzinfo=zone)

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain.messages import Channel, Purpose, RecipientKind
+from store.foresight import CONSENT, absent
 from store.tables import Consent
 
 EVERY_PURPOSE = tuple(Purpose)
@@ -67,6 +68,8 @@ def refused(
     session: Session, kind: RecipientKind, person_id: str, *, addresses: Mapping[Channel, str | None]
 ) -> Refused:
     """What this person, reached at `addresses` now, is not to be told, and where."""
+    if absent(session, CONSENT, kind, person_id):
+        return {}
     query = select(Consent).where(Consent.person_kind == kind, Consent.person_id == person_id).order_by(Consent.id)
     return in_force(session.scalars(query), addresses=addresses)
 

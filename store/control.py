@@ -1,9 +1,9 @@
 """What changes the engine besides readings enters the log through here: written with the change, published once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from domain.telemetry import DeviceChanged, LogEntry, partition_of
@@ -41,18 +41,29 @@ def waiting(session: Session, *, limit: int = 200) -> Sequence[Waiting]:
     return [Waiting(row.id, decode(row.body)[0], row.device_id) for row in rows]
 
 
-def published(session: Session, item: Waiting, sequences: Mapping[int, int]) -> None:
-    """Note where the log holds it. From here on the device's readings may enter."""
-    row = session.get_one(ControlEntry, item.id)
-    row.published = {str(partition): sequence for partition, sequence in sequences.items()}
-    if isinstance(item.entry, DeviceChanged) and (device := session.get(Device, item.entry.device_id)):
-        device.announced = True
+def published(session: Session, items: Iterable[tuple[Waiting, Mapping[int, int]]]) -> None:
+    """Note where the log holds each of them. From here on the devices' readings may enter."""
+    found = {item.id: (item.entry, sequences) for item, sequences in items}
+    for row in session.scalars(select(ControlEntry).where(ControlEntry.id.in_(found))):
+        row.published = {str(partition): sequence for partition, sequence in found[row.id][1].items()}
+    devices = {entry.device_id for entry, _ in found.values() if isinstance(entry, DeviceChanged)}
+    session.execute(update(Device).where(Device.id.in_(devices)).values(announced=True))
 
 
-def drain(read: Callable[[], Sequence[Waiting]], append: Append, done: Callable[..., None], *, partitions: int) -> int:
+def drain(
+    read: Callable[[], Sequence[Waiting]],
+    append: Append,
+    done: Callable[[Sequence[tuple[Waiting, Mapping[int, int]]]], None],
+    *,
+    partitions: int,
+) -> int:
     """Move what waits into the log, in order; returns how many. A repeat after a crash has the same message id."""
-    items = read()
-    for item in items:
-        sequences = append({p: [item.entry] for p in item.partitions(partitions)}, msg_id=f"control-{item.id}")
-        done(item, sequences)
-    return len(items)
+    taken: list[tuple[Waiting, Mapping[int, int]]] = []
+    try:
+        for item in read():
+            sequences = append({p: [item.entry] for p in item.partitions(partitions)}, msg_id=f"control-{item.id}")
+            taken.append((item, sequences))
+    finally:
+        if taken:
+            done(taken)
+    return len(taken)

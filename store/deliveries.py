@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from domain.messages import BAD_NEWS, REACHED, Channel, MessageStage, MessageState, RecipientKind, Refusal
 from domain.outbox import Receipt
 from store import consent, due, events, timeline
+from store.appending import append
 from store.tables import Message, MessageAttempt
 
 _UNHEARD = frozenset({MessageState.FAILED, MessageState.DEAD, MessageState.UNDELIVERED, MessageState.EXPIRED})
@@ -18,6 +19,7 @@ RUNG = "rung"
 """The kind of appointment at which a ladder is looked at; its ref is the message at the bottom."""
 GIVEN_UP = "given_up"
 """The kind of attempt that says: not on this channel."""
+_ATTEMPT = insert(MessageAttempt.__table__)  # type: ignore[arg-type]
 
 
 FOR_GOOD = frozenset({Refusal.BAD_ADDRESS, Refusal.OPTED_OUT})
@@ -91,8 +93,15 @@ def once_more(message: Message) -> None:
 def attempt(
     session: Session, message: Message, kind: str, *, outcome: str, at: datetime, code: str = "", detail: str = ""
 ) -> None:
-    session.add(
-        MessageAttempt(message_id=message.id, kind=kind, outcome=str(outcome), code=code, detail=detail[:500], at=at)
+    append(
+        session,
+        _ATTEMPT,
+        message_id=message.id,
+        kind=kind,
+        outcome=str(outcome),
+        code=code,
+        detail=detail[:500],
+        at=at,
     )
 
 

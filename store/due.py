@@ -1,24 +1,25 @@
 """Due times: what is to be done at a moment stands in a table, so that no restart forgets it and no two do it."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Insert, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from store.appending import append
 from store.tables import Due
-from store.upsert import insert_once
 
 
 def schedule(session: Session, kind: str, ref: object, *, at: datetime, **detail: Any) -> None:
     """Do `kind` for `ref` at `at`; replaces an earlier appointment of the same kind and ref."""
-    cancel(session, kind, ref)
-    session.add(Due(kind=kind, ref=str(ref), due_at=at, detail=detail))
+    append(session, _replace(session.get_bind().dialect.name), kind=kind, ref=str(ref), due_at=at, detail=detail)
 
 
 def ensure(session: Session, kind: str, ref: object, *, at: datetime, **detail: Any) -> None:
     """Do `kind` for `ref` at `at`, unless there is such an appointment already."""
-    insert_once(session, Due, kind=kind, ref=str(ref), due_at=at, detail=detail)
+    append(session, _unless_there(session.get_bind().dialect.name), kind=kind, ref=str(ref), due_at=at, detail=detail)
 
 
 def hasten(session: Session, kind: str, ref: object, *, at: datetime) -> None:
@@ -38,10 +39,30 @@ def oldest(session: Session, *, now: datetime) -> Due | None:
     return session.scalar(select(Due).where(Due.due_at <= now).order_by(Due.due_at, Due.id).limit(1))
 
 
-def take(session: Session, due_id: int) -> Due | None:
-    """The appointment, removed in the caller's transaction; None when somebody else has taken or cancelled it."""
-    row = session.scalar(select(Due).where(Due.id == due_id).with_for_update(skip_locked=True))
+def take(session: Session, due_id: int, *, now: datetime | None = None) -> Due | None:
+    """The appointment, removed in the caller's transaction; None when somebody else has taken or cancelled it, or put
+    it off until after `now`."""
+    query = select(Due).where(Due.id == due_id)
+    if now is not None:
+        query = query.where(Due.due_at <= now)
+    row = session.scalar(query.with_for_update(skip_locked=True))
     if row is not None:
         session.delete(row)
         session.flush()
     return row
+
+
+@cache
+def _replace(dialect: str) -> Insert:
+    """One appointment of a kind and ref: the newer time counts."""
+    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(Due.__table__)  # type: ignore[arg-type]
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=["kind", "ref"], set_={"due_at": new.due_at, "detail": new.detail}
+    )
+
+
+@cache
+def _unless_there(dialect: str) -> Insert:
+    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(Due.__table__)  # type: ignore[arg-type]
+    return statement.on_conflict_do_nothing()

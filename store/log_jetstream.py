@@ -117,13 +117,13 @@ class JetStreamLog:
         return self._client.call(work)
 
     def readings_of(
-        self, device_id: str, partition: int, since: datetime, *, after: int = 0, patience_s: float = 60.0
+        self, *devices: str, partition: int, since: datetime, after: int = 0, patience_s: float = 60.0
     ) -> Iterator[Uplink]:
-        """What the device sent since then (by receive time) and after sequence `after`, up to now, in order of arrival.
+        """What devices sent since then (by receive time) and after sequence `after`, up to now, in order of arrival.
 
         A scan: for charts and evidence. Raises LogUnavailable, also when it took longer than `patience_s`.
         """
-        since_ms, last = to_ms(since), self.end(partition)
+        since_ms, last, wanted = to_ms(since), self.end(partition), frozenset(devices)
         if last - after > _SHORT:
             after = max(after, self._before(partition, since_ms, last))
         deadline = time.monotonic() + patience_s
@@ -131,7 +131,7 @@ class JetStreamLog:
             if time.monotonic() > deadline:
                 raise LogUnavailable(f"too much to look through: {last - batch.sequence} messages more")
             for entry in batch.entries:
-                if isinstance(entry, Uplink) and entry.device_id == device_id and entry.received_at >= since_ms:
+                if isinstance(entry, Uplink) and entry.device_id in wanted and entry.received_at >= since_ms:
                     yield entry
 
     def since(self, partition: int, since_ms: int, *, up_to: int) -> Iterator[LogBatch]:

@@ -71,7 +71,7 @@ class MemoryLog:
             return LogExtent(f"memory-{id(self)}", 1, self._newest)
 
     def readings_of(
-        self, device_id: str, partition: int, since: datetime, *, after: int = 0, patience_s: float = 60.0
+        self, *devices: str, partition: int, since: datetime, after: int = 0, patience_s: float = 60.0
     ) -> Iterator[Uplink]:
         """As `JetStreamLog.readings_of`."""
         with self._changed:
@@ -82,7 +82,7 @@ class MemoryLog:
             if time.monotonic() > deadline:
                 raise LogUnavailable("too much to look through")
             for entry in decode(data):
-                if isinstance(entry, Uplink) and entry.device_id == device_id and entry.received_at >= to_ms(since):
+                if isinstance(entry, Uplink) and entry.device_id in devices and entry.received_at >= to_ms(since):
                     yield entry
 
     def since(self, partition: int, since_ms: int, *, up_to: int) -> Iterator[LogBatch]:

@@ -6,6 +6,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from store import events
+from store.foresight import DISOWNED, absent
 from store.tables import Disowned
 from store.upsert import insert_once
 
@@ -23,4 +24,6 @@ def own_again(session: Session, *, device_id: str, customer_id: str) -> None:
 
 def disowned(session: Session, customer_id: str) -> frozenset[str]:
     """The devices that a person said are not theirs."""
+    if absent(session, DISOWNED, customer_id):
+        return frozenset()
     return frozenset(session.scalars(select(Disowned.device_id).where(Disowned.customer_id == customer_id)))

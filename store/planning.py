@@ -1,6 +1,8 @@
 """What should be said becomes message rows, in the transaction of the change that caused it."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,13 +22,30 @@ from domain.messages import (
 )
 from domain.people import DISPATCHER_ID
 from domain.tickets import Announce
-from store import contacts, events, timeline
+from store import contacts, events, timeline, upsert
 from store.tables import Device, Message, RuleVersion, Ticket, TimelineEntry
-from store.upsert import insert_once
 
 
 def plan(session: Session, announce: Announce, *, now: datetime) -> list[int]:
     """The message rows that `announce` asks for, one a recipient. A second plan of the same announcement adds none."""
+    return plan_all(session, [announce], now=now)
+
+
+def plan_all(session: Session, announces: Iterable[Announce], *, now: datetime) -> list[int]:
+    """As `plan`, many at once."""
+    session.flush()  # tickets that were opened a moment ago
+    rows = [row for announce in announces for row in _rows(session, announce, now=now)]
+    if not rows:
+        return []
+    named = (Message.id, Message.ticket_id, Message.stage)
+    insert = upsert.insert(session, Message).on_conflict_do_nothing().returning(*named)
+    added = session.connection().execute(insert, rows).all()
+    for message_id, ticket_id, stage in added:
+        events.publish(session, "message.planned", at=now, message_id=message_id, ticket_id=ticket_id, stage=stage)
+    return [message_id for message_id, _, _ in added]
+
+
+def _rows(session: Session, announce: Announce, *, now: datetime) -> list[dict[str, Any]]:
     ticket = session.get_one(Ticket, announce.ticket_id)
     kind = audience(announce.stage)
     if kind is RecipientKind.CUSTOMER and ticket.agents_only:
@@ -35,44 +54,25 @@ def plan(session: Session, announce: Announce, *, now: datetime) -> list[int]:
     if not recipients:
         return _nobody(session, announce, f"there is no {kind} to tell", now=now)
     not_before = _not_before(session, ticket, announce.stage, now=now)
-    planned = (_row(session, ticket, announce, kind, one, not_before=not_before, now=now) for one in recipients)
-    return [added for added in planned if added is not None]
-
-
-def _row(
-    session: Session,
-    ticket: Ticket,
-    announce: Announce,
-    kind: RecipientKind,
-    recipient_id: str,
-    *,
-    not_before: datetime,
-    now: datetime,
-) -> int | None:
     held = not_before > now
-    added = insert_once(
-        session,
-        Message,
-        ticket_id=ticket.id,
-        stage=announce.stage,
-        occurrence=announce.occurrence,
-        recipient_kind=kind,
-        recipient_id=recipient_id,
-        purpose=purpose_of(announce.stage, Severity(ticket.severity)),
-        visit_id=announce.details.get("visit_id"),
-        details=announce.details,
-        state=MessageState.HELD if held else MessageState.READY,
-        reason="waits a moment, so that a storm can be seen as one" if held else None,
-        not_before=not_before,
-        expires_at=of_use_until(announce.stage, now=now),
-        created_at=now,
-    )
-    if added is not None:
-        events.publish(session, "message.planned", at=now, message_id=added, ticket_id=ticket.id, stage=announce.stage)
-    return added
+    facts = {
+        "ticket_id": ticket.id,
+        "stage": announce.stage,
+        "occurrence": announce.occurrence,
+        "recipient_kind": kind,
+        "purpose": purpose_of(announce.stage, Severity(ticket.severity)),
+        "visit_id": announce.details.get("visit_id"),
+        "details": announce.details,
+        "state": MessageState.HELD if held else MessageState.READY,
+        "reason": "waits a moment, so that a storm can be seen as one" if held else None,
+        "not_before": not_before,
+        "expires_at": of_use_until(announce.stage, now=now),
+        "created_at": now,
+    }
+    return [{**facts, "recipient_id": one} for one in recipients]
 
 
-def _nobody(session: Session, announce: Announce, why: str, *, now: datetime) -> list[int]:
+def _nobody(session: Session, announce: Announce, why: str, *, now: datetime) -> list[dict[str, Any]]:
     query = select(TimelineEntry.detail).where(
         TimelineEntry.ticket_id == announce.ticket_id, TimelineEntry.kind == "nobody_told"
     )

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from store.appending import append
 from store.tables import TimelineEntry
+
+_INSERT = insert(TimelineEntry.__table__)  # type: ignore[arg-type]
 
 
 def note(session: Session, ticket_id: int, kind: str, *, at: datetime, actor: str, **detail: Any) -> None:
     """Append one entry. `actor` is rule:NAME, playbook:NAME, customer:ID, technician:ID, agent, telemetry or clock."""
-    session.add(TimelineEntry(ticket_id=ticket_id, kind=kind, at=at, actor=actor, detail=detail))
+    append(session, _INSERT, ticket_id=ticket_id, kind=kind, at=at, actor=actor, detail=detail)
 
 
 def of_ticket(session: Session, ticket_id: int) -> Sequence[TimelineEntry]:

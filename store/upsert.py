@@ -8,10 +8,14 @@ from sqlalchemy.orm import Session
 from store.tables import Base
 
 
+def insert(session: Session, table: type[Base]) -> Any:
+    """An insert that can say what is to happen on a conflict, in the database's own dialect."""
+    dialect = session.get_bind().dialect.name
+    return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table.__table__)  # type: ignore[arg-type]
+
+
 def insert_once(session: Session, table: type[Base], **values: Any) -> int | None:
     """The new row's id; None, and nothing changed, if a unique constraint says that the row is there already."""
-    dialect = session.get_bind().dialect.name
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    statement = insert(table).values(**values).on_conflict_do_nothing().returning(table.__table__.c.id)
+    statement = insert(session, table).values(**values).on_conflict_do_nothing().returning(table.__table__.c.id)
     added: int | None = session.scalar(statement)
     return added

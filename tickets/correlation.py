@@ -12,9 +12,10 @@ from domain.messages import MessageStage
 from domain.tickets import Effect, TicketCause, TicketState, VisitWanted, WorkOrderState
 from domain.verdicts import Judgement
 from store import due, timeline
+from store.foresight import TICKET, absent
 from store.locking import locked
 from store.tables import Device, Fault, RuleVersion, Ticket, WorkOrder
-from tickets import inhibition, quiet
+from tickets import foresight, inhibition, quiet
 from tickets.correlator import RELAPSE_WITHIN, hold, leave
 from tickets.faults import (
     SURFACING,
@@ -241,8 +242,8 @@ def _adopt(session: Session, ticket: Ticket, fault: Fault, version: RuleVersion 
 
 
 def _join(session: Session, ticket: Ticket, fault: Fault, *, now: datetime) -> None:
-    fault.ticket_id, fault.kept_back = ticket.id, None
-    session.flush()
+    fault.ticket, fault.ticket_id, fault.kept_back = ticket, ticket.id, None
+    foresight.fault_joined(session, fault, ticket)
     actor = f"rule:{fault.rule}"
     detail = {"fault_id": fault.id, "rule": fault.rule, "episode": fault.episode}
     timeline.note(session, ticket.id, "onset", at=min(fault.onset, now), actor=actor, **detail)
@@ -270,6 +271,8 @@ def _raise_severity(session: Session, ticket: Ticket, fault: Fault, *, now: date
 
 
 def _last_with_key(session: Session, device_id: str, family: str) -> Ticket | None:
+    if absent(session, TICKET, device_id, family):
+        return None
     query = select(Ticket).where(
         Ticket.device_id == device_id,
         Ticket.family == family,

@@ -4,17 +4,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from domain.faults import EndReason, Stage, Transition, TransitionState
 from domain.verdicts import Judgement
 from store import events
+from store.appending import append
+from store.foresight import EPISODE, absent, faults_of
 from store.notes import in_force
 from store.tables import Device, Fault, FaultSamples, Rule, RuleVersion, Ticket, TimelineEntry
+from tickets import foresight
 
 SURFACING = frozenset({Stage.LIVE, Stage.AGENTS_ONLY})
 """Stages in which a fault opens a ticket."""
+_SAMPLES = insert(FaultSamples.__table__)  # type: ignore[arg-type]
 
 
 def record_firing(session: Session, transition: Transition, *, stage: Stage, now: datetime) -> Fault | None:
@@ -36,11 +40,11 @@ def record_firing(session: Session, transition: Transition, *, stage: Stage, now
         evidence=_evidence(session, transition),
         superseded=transition.superseded,
     )
-    session.add(fault)
-    session.flush()
+    if not foresight.fault_recorded(session, fault):
+        session.flush()
     if not fault.superseded:
         # One buffered upload may hold a thousand past episodes: nobody looks at their readings.
-        session.add(FaultSamples(fault_id=fault.id, due_at=now))
+        append(session, _SAMPLES, fault_id=fault.id, due_at=now)
     _publish(session, fault, "fault.firing", now=now)
     return fault
 
@@ -73,6 +77,8 @@ def record_flapping(session: Session, transition: Transition, *, now: datetime) 
 
 def find(session: Session, transition: Transition) -> Fault | None:
     """The row of a transition's episode."""
+    if absent(session, EPISODE, transition.rule, transition.device_id, transition.episode):
+        return None
     return session.scalar(
         select(Fault).where(
             Fault.rule == transition.rule,
@@ -84,6 +90,8 @@ def find(session: Session, transition: Transition) -> Fault | None:
 
 def of_ticket(session: Session, ticket_id: int) -> Sequence[Fault]:
     """All faults of a ticket, oldest first."""
+    if (known := faults_of(session, ticket_id)) is not None:
+        return known
     return session.scalars(select(Fault).where(Fault.ticket_id == ticket_id).order_by(Fault.id)).all()
 
 

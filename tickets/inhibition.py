@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from domain.faults import TransitionState
 from domain.verdicts import Judgement
 from store import due, timeline
+from store.foresight import AIMED, AIMS, absent
 from store.tables import Device, Fault, Inhibition, RuleVersion
 from tickets.faults import SURFACING, version_of
 
@@ -26,7 +27,6 @@ def fired(session: Session, fault: Fault, *, now: datetime) -> None:
             if target.ticket_id is not None:
                 detail = {"fault_id": target.id, "by": fault.id, "rule": fault.rule}
                 timeline.note(session, target.ticket_id, "inhibited", at=now, actor=f"rule:{fault.rule}", **detail)
-    session.flush()
 
 
 def ended(session: Session, fault: Fault, *, now: datetime) -> None:
@@ -43,9 +43,10 @@ def ended(session: Session, fault: Fault, *, now: datetime) -> None:
 def inhibitor(session: Session, fault: Fault) -> int | None:
     """The oldest firing fault that inhibits `fault`; never one that is itself inhibited because of it."""
     version = version_of(session, fault)
-    aimed = or_(
-        Inhibition.target_rule == fault.rule, Inhibition.target_family == (version.family if version else fault.rule)
-    )
+    family = version.family if version else fault.rule
+    if absent(session, AIMED, fault.rule, family):
+        return None
+    aimed = or_(Inhibition.target_rule == fault.rule, Inhibition.target_family == family)
     if session.scalar(select(Inhibition.id).where(aimed).limit(1)) is None:
         return None
     device = session.get(Device, fault.device_id)
@@ -67,6 +68,8 @@ def inhibitor(session: Session, fault: Fault) -> int | None:
 
 def _targets(session: Session, source: Fault) -> Sequence[Fault]:
     """Firing faults that `source` inhibits."""
+    if absent(session, AIMS, source.rule, source.rule_version):
+        return []
     here = and_(Inhibition.rule == source.rule, Inhibition.version == source.rule_version)
     if session.scalar(select(Inhibition.id).where(here).limit(1)) is None:
         return []

@@ -11,9 +11,11 @@ from domain.errors import Conflict, IllegalTransition, NotFound
 from domain.faults import Severity
 from domain.tickets import LEGAL_MOVES, OPEN_STATES, TicketCause, TicketState
 from store import due, events, ladders, timeline
+from store.foresight import TICKET, absent
 from store.locking import locked
 from store.tables import Playbook as PlaybookRow
 from store.tables import Ticket
+from tickets import foresight
 from tickets.playbooks import DEFAULT, Playbook, parse_playbook
 
 STEP_WAITS = ("step", "verify", "reply_wait")
@@ -32,6 +34,8 @@ def find_ticket(session: Session, ticket_id: int) -> Ticket:
 
 def open_with_key(session: Session, device_id: str, family: str) -> Ticket | None:
     """The one open ticket of this device and fault family, if there is one."""
+    if absent(session, TICKET, device_id, family):
+        return None
     query = select(Ticket).where(Ticket.device_id == device_id, Ticket.family == family, Ticket.state.in_(OPEN_STATES))
     return session.scalar(locked(query))
 
@@ -75,8 +79,8 @@ def open_new(
         updated_at=now,
         **rest,
     )
-    session.add(ticket)
-    session.flush()
+    if not foresight.ticket_opened(session, ticket):
+        session.flush()
     timeline.note(session, ticket.id, "ticket_opened", at=now, actor=actor, cause=cause, severity=severity)
     tell(session, ticket, "ticket.opened", now=now, cause=cause)
     return ticket

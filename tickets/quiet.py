@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from domain.quiet import Quiet
 from domain.tickets import OPEN_STATES
 from store import due
+from store.foresight import MUTE, absent, scopes_of
 from store.tables import Device, Due, Fault, Mute, Ticket
 from tickets.faults import firing_of_ticket, version_of
 from tickets.windows import Window, closes, opens, read_hours
@@ -42,8 +43,7 @@ def of_device(session: Session, device_id: str, now: datetime) -> Quiet | None:
         return None
     if device.muted_until is not None and now < device.muted_until:
         return Quiet("the device is muted", device.muted_until)
-    scopes = {"device": device.id, "site": device.address, "gateway": device.gateway, "product": device.product}
-    return _window(session, {scope: value for scope, value in scopes.items() if value}, now)
+    return _window(session, scopes_of(device), now)
 
 
 def of_fault(session: Session, fault: Fault, now: datetime) -> Quiet | None:
@@ -110,7 +110,10 @@ def is_muting(mute: Mute, now: datetime) -> bool:
 
 
 def _window(session: Session, scopes: dict[str, str], now: datetime) -> Quiet | None:
-    over = or_(*(and_(Mute.scope == scope, Mute.value == value) for scope, value in scopes.items()))
+    asked = [pair for pair in scopes.items() if not absent(session, MUTE, *pair)]
+    if not asked:
+        return None
+    over = or_(*(and_(Mute.scope == scope, Mute.value == value) for scope, value in asked))
     found = [
         Quiet(f"maintenance window {mute.name}", end)
         for mute in session.scalars(select(Mute).where(over))

@@ -12,7 +12,7 @@ from domain.messages import MessageStage
 from domain.tickets import CommandState, Effect, TicketState, VisitWanted
 from store import due, timeline
 from store.tables import Command, Ticket
-from tickets import quiet
+from tickets import foresight, quiet
 from tickets.commanding import queue_command
 from tickets.faults import firing_of_ticket, fresh_of_ticket, of_ticket
 from tickets.lifecycle import find_ticket, is_open, playbook_of, shift
@@ -184,6 +184,8 @@ def tried_command(session: Session, ticket: Ticket, *, now: datetime) -> str:
 
     One that failed or was not answered was no remote fix; after one that held for a day, trouble is new trouble.
     """
+    if foresight.is_new(session, ticket):
+        return ""
     query = select(Command.name).where(
         Command.ticket_id == ticket.id,
         Command.state == CommandState.DONE,

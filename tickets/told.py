@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 from domain.messages import BAD_NEWS, OUTGOING, REACHED, MessageStage, MessageState, RecipientKind, Refusal
 from domain.tickets import Announce, Effect
 from store.tables import Message, Ticket, TimelineEntry
+from tickets import foresight
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ def weigh(messages: Sequence[tuple[MessageState, datetime]], announced_at: datet
 
 def told(session: Session, ticket: Ticket) -> Told:
     """What the ticket's customers know; what stands in a summary is known if that is."""
+    if ticket.announced_at is None and foresight.is_new(session, ticket):
+        return weigh([], None)
     summary = aliased(Message)
     state = func.coalesce(summary.state, Message.state)
     query = (

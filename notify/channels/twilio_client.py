@@ -37,7 +37,8 @@ LOOK_UP_AFTER_S = (5.0, 15.0, 40.0)
 """How fresh its lists are stands in no document, so they get about a minute."""
 OUR_ACCOUNT_RETRY_S = 300.0
 LISTED = 50
-CONNECTIONS = 20
+API_URL = "https://api.twilio.com"
+CONNECTIONS = 80
 """Kept open: as many as threads that may send at once."""
 CLOCKS_DIFFER = timedelta(minutes=5)
 """Between theirs, which counts whole seconds, and ours."""
@@ -173,6 +174,10 @@ class _HttpClient(TwilioHttpClient):
         if self.session is not None:
             for scheme in ("http://", "https://"):
                 self.session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
+            # What the environment says of proxies and certificates is read once, not for each message.
+            found = self.session.merge_environment_settings(base_url or API_URL, {}, None, None, None)
+            self.session.trust_env = False
+            self.session.proxies, self.session.verify = dict(found["proxies"]), found["verify"]
 
     # The SDK leaves each answer in this attribute and then returns what stands there: with several threads on one
     # client, another message's answer. So each thread has an attribute of its own.

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from domain.tickets import OPEN_STATES
 from store.tables.base import Base
@@ -108,6 +108,8 @@ class Fault(Base):
     late_evidence_s: Mapped[float | None]
     """How old the newest word of its device was when it came before people late; NULL if it came at once."""
     ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"), index=True)
+    ticket: Mapped["Ticket | None"] = relationship()
+    """So that both, when they are new, are written in the right order."""
     verdict: Mapped[str | None]
     """real | false_alarm: of all verdicts, the one that counts."""
     verdict_by: Mapped[str | None]

@@ -127,11 +127,11 @@ def test_readings_of_a_device_since_a_time(log: MemoryLog | JetStreamLog) -> Non
         at = minute * 60_000
         entries = [uplink("a", at, v=float(minute)), uplink("b", at)]
         log.append({2: entries if minute % 3 else [DeviceDeleted("x")]}, msg_id=f"m{minute}")
-    found = list(log.readings_of("a", 2, from_ms(20 * 60_000)))
+    found = list(log.readings_of("a", partition=2, since=from_ms(20 * 60_000)))
     assert [u.received_at // 60_000 for u in found] == [m for m in range(20, 40) if m % 3]
-    assert list(log.readings_of("nobody", 2, from_ms(0))) == []
-    assert list(log.readings_of("a", 6, from_ms(0))) == []
-    assert len(list(log.readings_of("a", 2, from_ms(-5)))) == 26
+    assert list(log.readings_of("nobody", partition=2, since=from_ms(0))) == []
+    assert list(log.readings_of("a", partition=6, since=from_ms(0))) == []
+    assert len(list(log.readings_of("a", partition=2, since=from_ms(-5)))) == 26
 
 
 def test_what_came_since_a_time_is_read_up_to_a_place(log: MemoryLog | JetStreamLog) -> None:
@@ -147,14 +147,14 @@ def test_what_came_since_a_time_is_read_up_to_a_place(log: MemoryLog | JetStream
 
 def test_readings_of_a_device_after_a_place_in_the_log(log: MemoryLog | JetStreamLog) -> None:
     places = [log.append({0: [uplink("a", n)]}, msg_id=f"n{n}")[0] for n in range(5)]
-    assert [u.received_at for u in log.readings_of("a", 0, from_ms(0), after=places[2])] == [3, 4]
-    assert list(log.readings_of("a", 0, from_ms(0), after=places[4])) == []
+    assert [u.received_at for u in log.readings_of("a", partition=0, since=from_ms(0), after=places[2])] == [3, 4]
+    assert list(log.readings_of("a", partition=0, since=from_ms(0), after=places[4])) == []
 
 
 def test_a_reader_who_cannot_wait_is_told_that_there_is_more(log: MemoryLog | JetStreamLog) -> None:
     log.append({0: [uplink("a", 1)]}, msg_id="1")
     with pytest.raises(LogUnavailable, match="too much to look through"):
-        list(log.readings_of("a", 0, from_ms(0), patience_s=-1))
+        list(log.readings_of("a", partition=0, since=from_ms(0), patience_s=-1))
 
 
 def test_the_extent_names_the_log_and_its_newest_message(log: MemoryLog | JetStreamLog) -> None:
@@ -236,7 +236,7 @@ def test_an_uplink_larger_than_a_log_message_is_cut_in_order(tmp_path: Path) -> 
         log = JetStreamLog(server.url)
         samples = tuple(Sample(at, {"text": "x" * 1000}) for at in range(12_000))
         log.append({0: [Uplink("d", 5, samples)]}, msg_id="huge")
-        got = list(log.readings_of("d", 0, from_ms(0)))
+        got = list(log.readings_of("d", partition=0, since=from_ms(0)))
         assert len(got) > 1
         assert tuple(s for u in got for s in u.samples) == samples
         log.close()

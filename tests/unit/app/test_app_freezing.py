@@ -151,3 +151,20 @@ def test_a_buffer_that_came_late_is_found_and_past_episodes_are_left_alone(desk:
     desk.fires(age=ago)
     assert freezer(desk, log).work() == 1
     assert [value for _, value in frozen(desk).before["temp"]] == [float(m) for m in range(-20, 1)]
+
+
+def test_a_storm_is_frozen_in_one_pass_over_each_partition(desk: Desk) -> None:
+    asked: list[int] = []
+
+    class Counting(MemoryLog):
+        def readings_of(self, *devices: str, partition: int, **more: object) -> Iterator[Uplink]:
+            asked.append(partition)
+            return super().readings_of(*devices, partition=partition, **more)  # type: ignore[arg-type]
+
+    log, devices = Counting(), [f"d-{number}" for number in range(40)]
+    for device in devices:
+        desk.fires(device=device)
+        sends(desk, log, minutes=range(-2, 1), device=device, temp=7.0)
+    assert freezer(desk, log).work() == len(devices)
+    assert sorted(asked) == list(range(PARTITIONS))
+    assert all(len(row.before["temp"]) == 3 for row in desk.rows(FaultSamples))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from domain.errors import LeaseLost, LogUnavailable, StoreUnavailable
 from domain.faults import Transition
 from domain.telemetry import LogBatch
-from rules.worker import Claim
+from rules.worker import Claim, Commit
 
 
 class FakeLog:
@@ -69,6 +69,12 @@ class FakeLedger:
         self.commits.append((position, len(transitions)))
         if self.commit_fails_after:
             raise StoreUnavailable("the connection broke after the commit")
+
+    def commit_all(self, commits: Sequence[Commit]) -> None:
+        for each in commits:
+            self._fence(each.claim)
+        for each in commits:
+            self.commit(each.claim, position=each.position, transitions=each.transitions)
 
     def _check(self) -> None:
         if self.away:
