@@ -16,7 +16,7 @@ from domain.tickets import Announce
 from store import due, events, planning
 from store.locking import locked
 from store.notes import in_force
-from store.tables import CauseRow, Device, Message, Product, SpendingRow, Ticket
+from store.tables import CauseRow, Device, Message, Product, RuleVersion, SpendingRow, Ticket
 from store.upsert import insert_once
 
 FORGOTTEN_AFTER = timedelta(days=1)
@@ -28,12 +28,16 @@ WARN_AT, FULL = 80, 100
 
 
 def causes_of(session: Session, message: Message) -> tuple[str, ...]:
-    """The keys of what the message's trouble has in common with that of others."""
+    """The keys of what the message's trouble has in common with that of others; none for a rule without `hold`."""
     ticket = session.get(Ticket, message.ticket_id) if message.ticket_id else None
     if ticket is None:
         return ()
     if ticket.parent_id is not None:
         return (f"storm:{ticket.parent_id}",)
+    version = session.get(RuleVersion, (ticket.rule, ticket.rule_version)) if ticket.rule else None
+    if version is not None and version.hold_s == 0:
+        # Whoever wrote it wants nobody to wait.
+        return ()
     keys = [f"rule:{ticket.rule}:{ticket.rule_version}"] if ticket.rule else []
     device = session.get(Device, ticket.device_id)
     firmware = in_force(device.reported, device.attributes).get("firmware") if device else None

@@ -26,6 +26,8 @@ class Street(Stairs):
     """Many homes with one fault: `limit` of them may hear of it."""
 
     limits = Limits(recipients=3)
+    hold_s = 60.0
+    """It has run out: each ticket says until when it was held."""
 
     def outbox(self, owner="notify-1"):
         return outbox.SqlOutbox(
@@ -35,6 +37,7 @@ class Street(Stairs):
     def homes(self, count, *, severity="minor", firmware=None, rule="overheat"):
         """So many more homes whose trouble is announced."""
         with self.database.write() as session:
+            session.query(RuleVersion).update({"hold_s": self.hold_s})
             known = session.query(Ticket).count()
             for number in range(known + 1, known + 1 + count):
                 self._home(session, number, severity=severity, firmware=firmware, rule=rule)
@@ -59,6 +62,7 @@ class Street(Stairs):
                 cause="fault",
                 opened_at=now,
                 updated_at=now,
+                held_until=now,
                 **facts,
             )
         )
@@ -281,3 +285,11 @@ def _columns(row):
 
 def _submitting(pending):
     return Submitting(SMS, "+33600000000", Content("x"), Line("fake-sms", "+33700000000", "FR"), 5.0, cost=0.1)
+
+
+def test_a_rule_without_hold_asks_nobody(street):
+    street.hold_s = 0.0
+    street.homes(8)
+    street.send()
+    assert street.told() == 8
+    assert street.desk() == []
