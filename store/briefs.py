@@ -99,6 +99,7 @@ class BriefWriter:
             maker=product.maker or "" if product else "",
             caps=self._caps(maker),
             over=message.ladder_over or "",
+            origins=_origins(maker),
             details=message.details,
             **_role_facts(session, recipient, device, ticket),
             **_rule_facts(session, ticket),
@@ -124,6 +125,7 @@ class BriefWriter:
             said_today=today.said,
             summarised=today.summarised,
             caps=first.caps if first else self.caps,
+            origins=first.origins if first else {},
             parts=parts,
             details=message.details,
         )
@@ -182,6 +184,12 @@ def _thread(session: Session, message: Message) -> MailThread | None:
     )
     first = session.execute(query.order_by(Message.accepted_at, Message.id).limit(1)).first()
     return MailThread(first.provider_id or "", first.subject or "") if first else None
+
+
+def _origins(maker: Maker | None) -> Mapping[Channel, str]:
+    own = maker.body if maker else {}
+    found = {Channel.SMS: own.get("sms_sender"), Channel.EMAIL: own.get("mail_from")}
+    return {channel: origin for channel, origin in found.items() if origin}
 
 
 def _moment(text: str | None) -> datetime | None:
