@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from domain.clock import parse_iso
 from domain.faults import Severity, Stage
 from domain.links import LinkSigner, Purpose
-from domain.messages import BAD_NEWS, GOOD_NEWS, REACHED, Channel, MessageStage, MessageState, RecipientKind
+from domain.messages import ANSWERS, BAD_NEWS, GOOD_NEWS, REACHED, Channel, MessageStage, MessageState, RecipientKind
+from domain.messages import Purpose as About
 from domain.messages import Purpose as MessagePurpose
 from domain.outbox import Brief, MailThread, Pending
 from domain.people import DAILY_CAPS, Recipient
@@ -63,6 +64,8 @@ class BriefWriter:
         if message.ticket_id is None:
             return self._summary(session, message, now=now)
         brief = self._about_a_ticket(session, message, now=now)
+        if message.stage in ANSWERS or message.purpose == About.APPOINTMENT:
+            return brief  # no cap is about these
         today = caps.today_of(session, brief.recipient, now=now, but=message.id)
         return replace(brief, said_today=today.said, summarised=today.summarised)
 
