@@ -92,6 +92,8 @@ class Brief:
     """Id of the product's maker, whose own wording counts first."""
     customer_name: str = ""
     customer_phone: str | None = None
+    origins: Mapping[Channel, str] = field(default_factory=dict)
+    """What the maker sends from, where it has a number, a name or an address of its own."""
     role: str = "owner"
     """What the recipient is to the device."""
     disowned: bool = False
@@ -175,6 +177,8 @@ class Content:
     """Where a tap leads, for channels that keep it apart from the text."""
     sender: str = ""
     """The maker, as the person knows it; heads a letter, and signs an e-mail."""
+    origin: str = ""
+    """The number, name or address that it leaves from, where the maker has one of its own."""
     language: str = "en"
     moment: str = ""
     """Which template it was written from."""

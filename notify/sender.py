@@ -178,12 +178,14 @@ class Sender:
         missing = set(Channel) - set(self._channels)
         pending = replace(pending, refused=pending.refused | missing)
         ways = open_channels(pending) if broken else []
-        out = {way for way in ways if self._line(way, pending.brief.recipient.address(way) or "") in broken}
+        out = {way for way in ways if self._line(pending, way, pending.brief.recipient.address(way) or "") in broken}
         return replace(pending, refused=pending.refused | out) if len(out) < len(ways) else pending
 
-    def _line(self, channel: Channel, address: str) -> Line:
+    def _line(self, pending: Pending, channel: Channel, address: str) -> Line:
         adapter = self._channels[channel]
-        return Line(adapter.provider, adapter.sender, country_of(address))
+        # A number of the maker's own has its own pace; whose name is on a mail changes nothing for the server.
+        own = pending.brief.origins.get(channel) if channel is Channel.SMS else None
+        return Line(adapter.provider, own or adapter.sender, country_of(address))
 
     def _consider(self, pending: Pending, broken: Collection[Line]) -> Step | None:
         """What is decided about it at once; None if it waits for a slot, or for a provider's word."""
@@ -241,12 +243,12 @@ class Sender:
         rendered = self._renderer.render(pending.stage, brief, channel=go.channel, now=self._clock.now())
         for failure in rendered.failures:
             _log.error("template_failed", message_id=pending.id, template=failure.template, detail=failure.problem)
-        line, prices = self._line(go.channel, go.address), pending.brief.brakes.prices
+        line, prices = self._line(pending, go.channel, go.address), pending.brief.brakes.prices
         count, cost = price(go.channel, rendered.content, prices, country=line.country)
         return Submitting(
             go.channel,
             go.address,
-            rendered.content,
+            replace(rendered.content, origin=brief.origins.get(go.channel, "")),
             line,
             adapter.patience_s,
             segments=count,

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from domain.clock import parse_iso
 from domain.faults import Severity, Stage
 from domain.links import LinkSigner, Purpose
-from domain.messages import BAD_NEWS, GOOD_NEWS, REACHED, Channel, MessageStage, MessageState, RecipientKind
+from domain.messages import ANSWERS, BAD_NEWS, GOOD_NEWS, REACHED, Channel, MessageStage, MessageState, RecipientKind
+from domain.messages import Purpose as About
 from domain.messages import Purpose as MessagePurpose
 from domain.outbox import Brief, MailThread, Pending
 from domain.people import DAILY_CAPS, Recipient
@@ -64,6 +65,8 @@ class BriefWriter:
         if message.ticket_id is None:
             return self._summary(session, message, now=now)
         brief = self._about_a_ticket(session, message, now=now)
+        if message.stage in ANSWERS or message.purpose == About.APPOINTMENT:
+            return brief  # no cap is about these
         today = caps.today_of(session, brief.recipient, now=now, but=message.id)
         return replace(brief, said_today=today.said, summarised=today.summarised)
 
@@ -100,6 +103,7 @@ class BriefWriter:
             maker=product.maker or "" if product else "",
             caps=self._caps(maker),
             over=message.ladder_over or "",
+            origins=_origins(maker),
             details=message.details,
             **_role_facts(session, recipient, device, ticket),
             **_rule_facts(session, ticket),
@@ -125,6 +129,7 @@ class BriefWriter:
             said_today=today.said,
             summarised=today.summarised,
             caps=first.caps if first else self.caps,
+            origins=first.origins if first else {},
             parts=parts,
             details=message.details,
         )
@@ -185,6 +190,12 @@ def _thread(session: Session, message: Message) -> MailThread | None:
     )
     first = session.execute(query.order_by(Message.accepted_at, Message.id).limit(1)).first()
     return MailThread(first.provider_id or "", first.subject or "") if first else None
+
+
+def _origins(maker: Maker | None) -> Mapping[Channel, str]:
+    own = maker.body if maker else {}
+    found = {Channel.SMS: own.get("sms_sender"), Channel.EMAIL: own.get("mail_from")}
+    return {channel: origin for channel, origin in found.items() if origin}
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -108,6 +108,8 @@ def compose(letterhead: Letterhead, address: str, content: Content, *, reference
 
 
 def _sender(letterhead: Letterhead, content: Content) -> str | Address:
+    if content.origin:
+        return Address(display_name=content.sender, addr_spec=content.origin)
     if parseaddr(letterhead.mail_from)[0] or not content.sender:
         return letterhead.mail_from
     return Address(display_name=content.sender, addr_spec=letterhead.address)

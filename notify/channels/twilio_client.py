@@ -24,7 +24,7 @@ from twilio.rest import Client
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from domain.errors import DeliveryError
-from domain.messages import MessageState, Refusal, Retry
+from domain.messages import Channel, MessageState, Refusal, Retry
 from domain.outbox import Pending, Receipt
 from notify.receipts import TWILIO_REFUSALS, TWILIO_STATES
 
@@ -82,9 +82,10 @@ class TwilioClient:
             environment={"TWILIO_EDGE": "", "TWILIO_REGION": ""},
         )
 
-    def write(self, to: str, *, reference: str, **fields: Any) -> Receipt:
-        """Submit one message, once. `fields` are those of the create call."""
-        sender = {"messaging_service_sid" if self._is_service else "from_": self.sender}
+    def write(self, to: str, *, reference: str, origin: str = "", **fields: Any) -> Receipt:
+        """Submit one message, once, from `origin` if there is one. `fields` are those of the create call."""
+        own = {"messaging_service_sid" if self._is_service else "from_": self.sender}
+        sender = {"from_": origin} if origin else own
         return self._submit(
             self._client.messages.create,
             to=to,
@@ -99,8 +100,9 @@ class TwilioClient:
 
         What Twilio puts before the text on a trial account does not matter.
         """
-        # A service picks one of its numbers, so its messages are found by their text alone.
-        sender = {} if self._is_service else {"from_": self.sender}
+        # A service picks one of its numbers, and a maker may change its own: those are found by their text alone.
+        own = pending.channel is Channel.SMS and Channel.SMS in pending.brief.origins
+        sender = {} if own or self._is_service else {"from_": self.sender}
         wanted = [line for line in map(_bare, lines) if line]
         for one in self._list(self._client.messages.list, to=to, **sender):
             body = _bare(one.body or "")

@@ -20,7 +20,9 @@ class TwilioSms:
         self.sender, self.patience_s, self.close = self._twilio.sender, self._twilio.patience_s, self._twilio.close
 
     def send(self, address: str, content: Content, *, reference: str) -> Receipt:
-        return self._twilio.write(address, reference=reference, body=content.text, smart_encoded=False)
+        return self._twilio.write(
+            address, reference=reference, origin=content.origin, body=content.text, smart_encoded=False
+        )
 
     def look_up(self, pending: Pending) -> Receipt | None:
         # The text holds our signed link, so no other message reads like it.

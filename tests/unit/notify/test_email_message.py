@@ -1,5 +1,6 @@
 """What a mail carries: headers that survive the way, addresses of its own, a signature over what matters."""
 
+from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -105,6 +106,11 @@ def test_where_nobody_reads_what_comes_back_the_plain_mailbox_stands() -> None:
     assert mail["Reply-To"] == "Help <help@thermia.example>"
     assert head.envelope_sender("42-19cb") == "care@thermia.example"
     assert mail["List-Unsubscribe"] == f"<{CONTENT.unsubscribe}>"
+
+
+def test_a_maker_with_an_address_of_its_own_writes_from_there() -> None:
+    own = replace(CONTENT, sender="Thermia", origin="care@thermia.example")
+    assert compose(HEAD, "alice@example.net", own, reference="1-a", now=NOW)["From"] == "Thermia <care@thermia.example>"
 
 
 def test_the_sender_is_who_the_person_knows() -> None:

@@ -26,9 +26,10 @@ class Phone:
     authoritative, repeatable = True, False
 
     def __init__(self, channel):
-        self.channel, self.taken = channel, []
+        self.channel, self.taken, self.origins = channel, [], []
 
     def send(self, address, content, *, reference):
+        self.origins.append(content.origin)
         self.taken.append((address, content.text))
         return Receipt(f"{self.channel}-{len(self.taken)}", MessageState.ACCEPTED)
 
@@ -180,6 +181,13 @@ def test_a_maker_or_the_settings_may_allow_less(street):
     street.send(daily_caps={Channel.SMS: 0})
     assert street.messages(ticket_id=3)[0].state == MessageState.ACCEPTED  # the maker's word on its own products counts
     assert len(street.sms.taken) == 2
+
+
+def test_a_maker_sends_under_a_name_that_people_know(street):
+    street.change(Maker, "thermia", body={"sms_sender": "Thermia"})
+    street.tell(1)
+    street.send()
+    assert (street.sms.origins, street.message().sender) == (["Thermia"], "Thermia")
 
 
 def test_senders_beside_each_other_do_not_overshoot_the_cap(street):
