@@ -1,9 +1,10 @@
 """How much news went to a person today: what a cap is measured by, counted alike at decision and at submission."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
@@ -29,45 +30,88 @@ class Today:
     """Days whose summary has gone, or is no longer open."""
 
 
+class _News(NamedTuple):
+    """One message of service to one customer."""
+
+    person_id: str
+    message_id: int
+    stage: str
+    state: str
+    channel: str | None
+    occurrence: str
+    at: datetime
+
+
 def today_of(session: Session, person: Recipient, *, now: datetime, but: int = 0) -> Today:
     """What went to `person` today, without message `but`."""
     if person.kind is not RecipientKind.CUSTOMER or absent(session, WRITTEN, person.kind, person.id):
         return Today()
+    return _today(_news(session, [person.id], now=now), person, now=now, but=but)
+
+
+@dataclass(slots=True)
+class CapBook:
+    """What one transaction knows of the days of those it decides on: held, so that nobody else decides on them."""
+
+    session: Session
+    now: datetime
+    _news: dict[str, list[_News]] = field(default_factory=dict)
+
+    def open(self, decided: Iterable[Pending]) -> None:
+        """In one order for all, against deadlock."""
+        people = (one.brief.recipient for one in decided)
+        ids = sorted({person.id for person in people if person.kind is RecipientKind.CUSTOMER})
+        if not ids:
+            return
+        self.session.execute(
+            select(Customer.id).where(Customer.id.in_(ids)).order_by(Customer.id).with_for_update(key_share=True)
+        )
+        for news in _news(self.session, ids, now=self.now):
+            self._news.setdefault(news.person_id, []).append(news)
+
+    def has_room(self, pending: Pending, channel: Channel) -> bool:
+        """Whether the cap that the decision on `pending` saw still has room for it on `channel`."""
+        brief = pending.brief
+        if not _counts(pending) or channel not in brief.caps:
+            return True
+        news = self._news.get(brief.recipient.id, ())
+        said = _today(news, brief.recipient, now=self.now, but=pending.id).said
+        return said.get(channel, 0) < brief.caps[channel]
+
+    def count(self, pending: Pending, channel: Channel) -> None:
+        """It goes out: what else this transaction decides for the same person sees it."""
+        person_id, state = pending.brief.recipient.id, MessageState.SUBMITTING
+        news = _News(person_id, pending.id, pending.stage, state, channel, "", self.now)
+        self._news.setdefault(person_id, []).append(news)
+
+
+def _news(session: Session, person_ids: Sequence[str], *, now: datetime) -> list[_News]:
+    """Of the last day and a half, in which any calendar's today lies."""
+    at = func.coalesce(Message.accepted_at, Message.not_before)
+    query = select(
+        Message.recipient_id, Message.id, Message.stage, Message.state, Message.channel, Message.occurrence, at
+    ).where(
+        Message.recipient_kind == RecipientKind.CUSTOMER,
+        Message.recipient_id.in_(person_ids),
+        Message.purpose == Purpose.SERVICE,
+        at >= now - timedelta(hours=36),
+    )
+    return [_News(*row) for row in session.execute(query)]
+
+
+def _today(news: Iterable[_News], person: Recipient, *, now: datetime, but: int) -> Today:
     zone = ZoneInfo(person.timezone)
     midnight = datetime.combine(now.astimezone(zone).date(), time(0), tzinfo=zone)
     said, summarised = Counter[Channel](), set[date]()
-    query = select(Message.stage, Message.state, Message.channel, Message.occurrence).where(
-        Message.recipient_kind == person.kind,
-        Message.recipient_id == person.id,
-        Message.purpose == Purpose.SERVICE,
-        Message.id != but,
-        func.coalesce(Message.accepted_at, Message.not_before) >= midnight,
-    )
-    for stage, state, channel, occurrence in session.execute(query):
-        if stage == MessageStage.DIGEST:
-            if state != MessageState.HELD:
-                summarised.add(date.fromisoformat(occurrence))
-        elif stage not in ANSWERS and state in _SAID and channel:
-            said[Channel(channel)] += 1
+    for one in news:
+        if one.message_id == but or one.at < midnight:
+            continue
+        if one.stage == MessageStage.DIGEST:
+            if one.state != MessageState.HELD:
+                summarised.add(date.fromisoformat(one.occurrence))
+        elif one.stage not in ANSWERS and one.state in _SAID and one.channel:
+            said[Channel(one.channel)] += 1
     return Today(said, frozenset(summarised))
-
-
-def hold_people(session: Session, decided: Iterable[Pending]) -> None:
-    """Until this transaction ends, nobody else decides on these people; in one order for all, against deadlock."""
-    people = (one.brief.recipient for one in decided)
-    ids = {person.id for person in people if person.kind is RecipientKind.CUSTOMER}
-    session.execute(
-        select(Customer.id).where(Customer.id.in_(ids)).order_by(Customer.id).with_for_update(key_share=True)
-    )
-
-
-def has_room(session: Session, pending: Pending, channel: Channel, *, now: datetime) -> bool:
-    """Whether the cap that the decision on `pending` saw still has room for it on `channel`; the person is held."""
-    brief = pending.brief
-    if not _counts(pending) or channel not in brief.caps:
-        return True
-    said = today_of(session, brief.recipient, now=now, but=pending.id).said
-    return said.get(channel, 0) < brief.caps[channel]
 
 
 def _counts(pending: Pending) -> bool:

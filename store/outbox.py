@@ -22,9 +22,9 @@ from domain.links import LinkSigner
 from domain.messages import Channel, MessageStage, MessageState
 from domain.outbox import Pending
 from domain.people import DAILY_CAPS, Recipient
-from store import caps
 from store.brakes import BrakeBook, read
 from store.briefs import BriefWriter, QuietOf, never_quiet
+from store.caps import CapBook
 from store.database import Database
 from store.lines import LineBook, broken, lines_of
 from store.locking import locked
@@ -101,13 +101,14 @@ class SqlOutbox:
         with self._database.write() as session:
             query = locked(select(Message).where(Message.id.in_({one.id for one, _ in reports})).order_by(Message.id))
             rows = {row.id: row for row in session.scalars(query)}
-            caps.hold_people(session, [one for one, step in reports if isinstance(step, Submitting | Folded)])
             now, wall_s = self._clock.now(), self._wall()
+            said = CapBook(session, now)
+            said.open(one for one, step in reports if isinstance(step, Submitting | Folded))
             lines = LineBook(session, self._rates, now=now, wall_s=wall_s)
             lines.open(lines_of(rows, [(pending.id, step) for pending, step in reports]))
             brakes = BrakeBook(session, self._limits, now)
             brakes.open(reports)
-            scribe = Scribe(session, lines, brakes, now, wall_s)
+            scribe = Scribe(session, lines, brakes, said, now, wall_s)
             written = [(one, step) for one, step in reports if scribe.write(rows[one.id], one, step)]
             lines.close()
         if scribe.lost:

@@ -22,8 +22,9 @@ from domain.delivery import (
 from domain.faults import Severity
 from domain.messages import REACHED, MessageState, Refusal, advances
 from domain.outbox import Pending
-from store import caps, deliveries, summaries, template_alerts
+from store import deliveries, summaries, template_alerts
 from store.brakes import BrakeBook
+from store.caps import CapBook
 from store.lines import LineBook, heard_in, line_of
 from store.tables import Message
 
@@ -35,6 +36,7 @@ class Scribe:
     session: Session
     lines: LineBook
     brakes: BrakeBook
+    caps: CapBook
     now: datetime
     wall_s: float
     lost: list[int] = field(default_factory=list)
@@ -80,7 +82,7 @@ class Scribe:
         return True
 
     def _admitted(self, message: Message, pending: Pending, step: Submitting) -> bool:
-        if not caps.has_room(self.session, pending, step.channel, now=self.now):
+        if not self.caps.has_room(pending, step.channel):
             # More was said to this person while it was decided on: it is decided anew.
             message.lease_until = None
             return False
@@ -94,6 +96,8 @@ class Scribe:
             # Others came first: it is decided on afresh.
             message.lease_until = None
             return False
+        if obstacle is None:
+            self.caps.count(pending, step.channel)
         return obstacle is None
 
     def _attempt(self, message: Message, kind: str, *, outcome: str, code: str = "", detail: str = "") -> None:
