@@ -309,5 +309,5 @@ def main(homes: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--homes", type=int, default=500)
+    parser.add_argument("--homes", type=int, default=50)
     main(parser.parse_args().homes)

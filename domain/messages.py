@@ -127,7 +127,10 @@ def audience(stage: MessageStage) -> RecipientKind:
 OPENINGS = frozenset({MessageStage.OPENING, MessageStage.OPENING_AFTER_REMOTE_TRY})
 """The stages by which a person first hears of a fault."""
 
-BAD_NEWS = OPENINGS | {MessageStage.UNSTABLE, MessageStage.RELAPSED}
+UPDATES = frozenset({MessageStage.UNSTABLE, MessageStage.RELAPSED})
+"""The stages that tell a person who knows of a fault that it is there again, or comes and goes."""
+
+BAD_NEWS = OPENINGS | UPDATES
 """The stages that tell a person of a fault, at first or again."""
 
 GOOD_NEWS = frozenset({MessageStage.RESOLVED, MessageStage.FALSE_ALARM})

@@ -100,6 +100,8 @@ class Brief:
     """Whether the recipient has said that the device is not theirs."""
     said_today: Mapping[Channel, int] = field(default_factory=dict)
     """How many messages that count against the cap went to this person on their today, by channel."""
+    updated: bool = False
+    """Whether another update on this ticket went to this person within a day."""
     caps: Mapping[Channel, int] = field(default_factory=lambda: DAILY_CAPS)
     summarised: frozenset[date] = frozenset()
     """Days of the person's calendar whose summary has gone."""

@@ -4,7 +4,7 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from domain.faults import Severity
-from domain.messages import ANSWERS, REACHED, Channel, MessageStage, Purpose, RecipientKind, Refusal
+from domain.messages import ANSWERS, REACHED, UPDATES, Channel, MessageStage, Purpose, RecipientKind, Refusal
 from domain.outbox import Pending
 from notify.truth import ONLY_TO_THOSE_TOLD
 from notify.verdicts import Fold, Hold, Suppress, Verdict
@@ -98,14 +98,18 @@ def wanted_at_once(pending: Pending, now: datetime) -> Verdict | None:
 
 
 def within_cap(pending: Pending, now: datetime) -> Verdict | None:
-    """So much news a day on a channel and no more; the rest stands in one summary."""
+    """One update a day on one trouble, and so much news on a channel; the rest stands in one summary."""
     channel = open_channels(pending)[0]
-    if not _is_single_news(pending) or not _is_full(pending, channel):
+    if not _is_single_news(pending):
         return None
-    due, cap = next_summary(pending, now), pending.brief.caps[channel]
-    return Fold(
-        due, Refusal.CAPPED, f"{cap} by {channel} today is enough; it stands in the summary of {_day(pending, due)}"
-    )
+    if pending.stage in UPDATES and pending.brief.updated:
+        enough = "one update a day is enough"
+    elif _is_full(pending, channel):
+        enough = f"{pending.brief.caps[channel]} by {channel} today is enough"
+    else:
+        return None
+    due = next_summary(pending, now)
+    return Fold(due, Refusal.CAPPED, f"{enough}; it stands in the summary of {_day(pending, due)}")
 
 
 def outside_quiet_hours(pending: Pending, now: datetime) -> Verdict | None:

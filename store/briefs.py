@@ -68,7 +68,11 @@ class BriefWriter:
         if message.stage in ANSWERS or message.purpose == About.APPOINTMENT:
             return brief  # no cap is about these
         today = caps.today_of(session, brief.recipient, now=now, but=message.id)
-        return replace(brief, said_today=today.said, summarised=today.summarised)
+        others = {
+            (on, stage, at) for on, stage, at in today.updates if (stage, at) != (message.stage, message.occurrence)
+        }
+        updated = any(on == message.ticket_id for on, _, _ in others)
+        return replace(brief, said_today=today.said, summarised=today.summarised, updated=updated)
 
     def _about_a_ticket(self, session: Session, message: Message, *, now: datetime) -> Brief:
         ticket = session.get_one(Ticket, message.ticket_id)

@@ -11,12 +11,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from domain.faults import Severity
-from domain.messages import ANSWERS, REACHED, Channel, MessageStage, MessageState, Purpose, RecipientKind
+from domain.messages import ANSWERS, REACHED, UPDATES, Channel, MessageStage, MessageState, Purpose, RecipientKind
 from domain.outbox import Pending
 from domain.people import Recipient
 from store.foresight import WRITTEN, absent
 from store.tables import Customer, Message
 
+A_DAY = timedelta(days=1)
 _SAID = REACHED | {MessageState.SUBMITTING, MessageState.IN_DOUBT, MessageState.UNDELIVERED}
 
 
@@ -28,6 +29,8 @@ class Today:
     """News by channel; answers, appointments, danger and summaries do not count."""
     summarised: frozenset[date] = frozenset()
     """Days whose summary has gone, or is no longer open."""
+    updates: frozenset[tuple[int | None, str, str]] = frozenset()
+    """Ticket, stage and occurrence of the updates within a day."""
 
 
 class _News(NamedTuple):
@@ -39,6 +42,7 @@ class _News(NamedTuple):
     state: str
     channel: str | None
     occurrence: str
+    ticket_id: int | None
     at: datetime
 
 
@@ -81,7 +85,7 @@ class CapBook:
     def count(self, pending: Pending, channel: Channel) -> None:
         """It goes out: what else this transaction decides for the same person sees it."""
         person_id, state = pending.brief.recipient.id, MessageState.SUBMITTING
-        news = _News(person_id, pending.id, pending.stage, state, channel, "", self.now)
+        news = _News(person_id, pending.id, pending.stage, state, channel, "", None, self.now)
         self._news.setdefault(person_id, []).append(news)
 
 
@@ -89,7 +93,14 @@ def _news(session: Session, person_ids: Sequence[str], *, now: datetime) -> list
     """Of the last day and a half, in which any calendar's today lies."""
     at = func.coalesce(Message.accepted_at, Message.not_before)
     query = select(
-        Message.recipient_id, Message.id, Message.stage, Message.state, Message.channel, Message.occurrence, at
+        Message.recipient_id,
+        Message.id,
+        Message.stage,
+        Message.state,
+        Message.channel,
+        Message.occurrence,
+        Message.ticket_id,
+        at,
     ).where(
         Message.recipient_kind == RecipientKind.CUSTOMER,
         Message.recipient_id.in_(person_ids),
@@ -102,16 +113,20 @@ def _news(session: Session, person_ids: Sequence[str], *, now: datetime) -> list
 def _today(news: Iterable[_News], person: Recipient, *, now: datetime, but: int) -> Today:
     zone = ZoneInfo(person.timezone)
     midnight = datetime.combine(now.astimezone(zone).date(), time(0), tzinfo=zone)
-    said, summarised = Counter[Channel](), set[date]()
+    said, summarised, updates = Counter[Channel](), set[date](), set[tuple[int | None, str, str]]()
     for one in news:
-        if one.message_id == but or one.at < midnight:
+        if one.message_id == but:
+            continue
+        if one.stage in UPDATES and one.state in _SAID and one.at > now - A_DAY:
+            updates.add((one.ticket_id, one.stage, one.occurrence))
+        if one.at < midnight:
             continue
         if one.stage == MessageStage.DIGEST:
             if one.state != MessageState.HELD:
                 summarised.add(date.fromisoformat(one.occurrence))
         elif one.stage not in ANSWERS and one.state in _SAID and one.channel:
             said[Channel(one.channel)] += 1
-    return Today(said, frozenset(summarised))
+    return Today(said, frozenset(summarised), frozenset(updates))
 
 
 def _counts(pending: Pending) -> bool:

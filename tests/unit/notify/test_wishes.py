@@ -77,3 +77,16 @@ def test_a_summary_spares_the_channel_that_is_full():
     assert release(summary, now=NOW) == Go(Channel.EMAIL, "alice@example.net", (), (part.id,))
     assert release(wishing(summary, email=None), now=NOW) == Go(Channel.SMS, "+33612345678", (), (part.id,))
     assert isinstance(release(wishing(summary, away_until=NOW + timedelta(days=1)), now=NOW), Hold)
+
+
+@pytest.mark.parametrize("stage", [MessageStage.RELAPSED, MessageStage.UNSTABLE])
+def test_a_second_update_on_the_same_trouble_within_a_day_stands_in_the_summary(stage):
+    assert isinstance(release(pending(stage), now=NOW), Go)
+    folded = release(pending(stage, updated=True), now=NOW)
+    assert isinstance(folded, Fold)
+    assert folded.reason.startswith("one update a day is enough; it stands in the summary of")
+
+
+def test_one_update_does_not_keep_back_its_end_nor_danger():
+    assert isinstance(release(pending(MessageStage.RESOLVED, updated=True), now=NOW), Go)
+    assert isinstance(release(pending(MessageStage.RELAPSED, updated=True, severity=Severity.SAFETY), now=NOW), Go)
