@@ -90,10 +90,9 @@ class _Climber:
         mine = [row for row in rows if row.rung // PER_STEP == step]
         if self._withheld(step, mine):
             return []
-        rung = self.ladder.rungs[step]
-        match look(
-            rung, [_try(row) for row in mine], true_now=self._true_now(), paused=self._paused(mine), now=self.now
-        ):
+        rung, first = self.ladder.rungs[step], ladders.first_tried(self.session, mine)
+        tries = [_try(row, first.get(row.id)) for row in mine]
+        match look(rung, tries, true_now=self._true_now(), paused=self._paused(mine), now=self.now):
             case Look(at):
                 due.ensure(self.session, RUNG, self.root.id, at=at, step=step)
             case Climb():
@@ -224,9 +223,14 @@ def _channel(row: Message) -> Channel | None:
 
 
 def _tried(rows: Sequence[Message], person: Recipient) -> frozenset[Channel]:
-    ours = (_channel(row) for row in rows if row.recipient_id == person.id)
-    return frozenset(channel for channel in ours if channel)
+    """Where they were told, or it was given up: it may have arrived there after all."""
+    ours = [row for row in rows if row.recipient_id == person.id]
+    given_up = {Channel(name) for row in ours for name in row.refused_channels}
+    return frozenset({channel for row in ours if (channel := _channel(row))} | given_up)
 
 
-def _try(row: Message) -> Try:
-    return Try(MessageState(row.state), _channel(row), since=row.accepted_at or max(row.created_at, row.not_before))
+def _try(row: Message, first: datetime | None) -> Try:
+    """One that is tried again and again counts from its `first` try, or it would hold up its ladder."""
+    return Try(
+        MessageState(row.state), _channel(row), since=row.accepted_at or first or max(row.created_at, row.not_before)
+    )

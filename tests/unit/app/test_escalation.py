@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.messages import Channel, MessageStage, MessageState, Purpose, RecipientKind, ReplyIntent, Retry
+from domain.messages import Channel, MessageStage, MessageState, Purpose, RecipientKind, Refusal, ReplyIntent, Retry
 from domain.tickets import TicketState
 from store import consent
 from store.tables import Customer, Device, Due, Fault, Message, Meta, Playbook, Ticket
@@ -199,6 +199,31 @@ def test_a_text_of_which_nobody_hears_again_is_said_elsewhere_after_half_an_hour
     assert stairs.calls() == [ALICE_SMS]
     stairs.after(minutes=2)
     assert stairs.calls() == [ALICE_SMS, ("c-1", EMAIL)]
+
+
+@pytest.mark.parametrize(("severity", "waits"), [("safety", {"c-2": 5}), ("critical", {"c-1": 10, "c-2": 25})])
+def test_a_phone_that_is_off_keeps_nobody_else_from_being_told(grave, severity, waits):
+    """It is tried again for more than an hour, which must not be what the next rung waits for."""
+    stairs = grave(severity)
+    stairs.lines[VOICE].refusals = [Retry.NEVER]
+    stairs.tell()
+    for _ in range(2):
+        stairs.receipt(MessageState.UNDELIVERED, nth=0, refusal=Refusal.UNREACHABLE)
+        stairs.after(seconds=70)
+        stairs.after(minutes=1)
+    for person, minutes in waits.items():
+        stairs.after(minutes=minutes)
+        assert [one for one in stairs.messages() if one.recipient_id == person and one.id > 1], person
+
+
+def test_a_channel_that_was_given_up_is_not_the_next_rung(grave):
+    """Nobody knows whether the text arrived; the mail came back. The text may have been read."""
+    stairs = grave("major")
+    stairs.lines[SMS].authoritative, stairs.lines[SMS].refusals = False, [Retry.LOOK_UP]
+    stairs.tell()
+    stairs.receipt(MessageState.UNDELIVERED, refusal=Refusal.UNREACHABLE)
+    stairs.after(hours=1)
+    assert stairs.calls() == [("c-1", EMAIL)]
 
 
 def test_a_text_that_arrived_is_not_repeated(grave):

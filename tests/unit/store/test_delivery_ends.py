@@ -69,6 +69,21 @@ def test_a_text_that_arrived_after_all_is_not_sent_again(house):
     assert take(house.outbox()) is None
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_an_old_receipt_that_comes_late_does_not_stand_for_the_next_try(house, again):
+    house.plan()
+    accepted(house)
+    undelivered(house, Refusal.UNREACHABLE)
+    if again:
+        house.clock.advance(seconds=70)
+        box = house.outbox()
+        box.write([(take(box), Submitting(Channel.SMS, "+33612345678", Content("hello"), LINE, patience_s=10))])
+    with house.database.write() as session:
+        assert receipts.receipt(session, Receipt("SM1", MessageState.SENT), now=house.clock.now(), message_id=1)
+    assert house.message().state == (MessageState.SUBMITTING if again else MessageState.READY)
+    assert house.message().provider_id is None
+
+
 def test_what_lay_in_a_queue_for_too_long_is_sent_again_if_it_is_still_true(house):
     house.plan()
     accepted(house)
