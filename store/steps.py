@@ -22,7 +22,7 @@ from domain.delivery import (
 from domain.faults import Severity
 from domain.messages import REACHED, MessageState, Refusal, advances
 from domain.outbox import Pending
-from store import deliveries, summaries, template_alerts
+from store import deliveries, receipts, summaries, template_alerts
 from store.brakes import BrakeBook
 from store.caps import CapBook
 from store.lines import LineBook, heard_in, line_of
@@ -144,7 +144,9 @@ class Scribe:
             if told.state in REACHED:
                 message.state = told.state
             else:
-                deliveries.settle(self.session, message, told.state, reason=told.detail or None, at=self.now)
+                # Taken, and turned down since: as if the receipt had come.
+                self.session.flush()
+                receipts.receipt(self.session, told, now=self.now, message_id=message.id)
         elif not ours:
             self.lost.append(message.id)
         return ours
