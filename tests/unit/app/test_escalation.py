@@ -1,5 +1,7 @@
 """Ladders told as stories: who is told next, on what and when, and what ends it."""
 
+from datetime import timedelta
+
 import pytest
 
 from domain.messages import Channel, MessageStage, MessageState, Purpose, RecipientKind, Refusal, ReplyIntent, Retry
@@ -359,6 +361,27 @@ def test_what_is_kept_back_for_what_it_says_is_not_said_elsewhere_either(stairs)
     stairs.after(days=1)
     assert stairs.calls() == []
     assert stairs.ticket().state == TicketState.OPEN
+
+
+@pytest.mark.parametrize(("severity", "state"), [("critical", TicketState.PENDING_AGENT), ("major", TicketState.OPEN)])
+def test_what_stands_in_a_summary_is_heard_of_at_the_desk_where_an_answer_is_wanted(grave, severity, state):
+    stairs = grave(severity, contacts=())
+    stairs.change(Customer, "c-1", away_until=stairs.clock.now() + timedelta(days=9))
+    stairs.tell()
+    stairs.after(minutes=1)
+    assert (stairs.calls(), stairs.ticket().state) == ([], state)
+    desk = [one.details["reason"] for one in stairs.messages() if one.stage == "call_wanted"]
+    said = "nobody hears of it now: this person is away until 12 March; it stands in the summary for then"
+    assert desk == ([said] if state == TicketState.PENDING_AGENT else [])
+
+
+def test_while_others_stand_in_for_who_is_away_theirs_is_the_ladder(stairs):
+    stairs.change(Customer, "c-1", away_until=stairs.clock.now() + timedelta(days=9))
+    stairs.tell()
+    stairs.after(minutes=1)
+    assert (stairs.calls(), stairs.ticket().state) == ([BOB_SMS], TicketState.OPEN)
+    stairs.after(hours=1)
+    assert stairs.ticket().state == TicketState.PENDING_AGENT
 
 
 def test_where_the_person_wants_no_word_at_all_the_others_hear_of_it(stairs):
