@@ -63,10 +63,14 @@ def _reported(session: Session, message: Message | None, bounce: Bounce, *, now:
     if message is None:
         log.info("bounce_about_nothing_of_ours", action=bounce.action, status=bounce.status)
         return
-    if message.provider_id is None and message.state in {MessageState.SUBMITTING, MessageState.IN_DOUBT}:
+    # By now it may have gone out on another channel, of which a mail that comes back says nothing.
+    by_mail = message.channel == Channel.EMAIL
+    unsure = message.provider_id is None and message.state in {MessageState.SUBMITTING, MessageState.IN_DOUBT}
+    if by_mail and unsure:
         # We did not hear that it was taken, and here is the proof.
         receipt(session, Receipt(bounce.original_id, MessageState.ACCEPTED), now=now, message_id=message.id)
-    told = receipt_of(bounce, provider_id=message.provider_id or bounce.original_id)
+    own_id = message.provider_id if by_mail else None
+    told = receipt_of(bounce, provider_id=own_id or bounce.original_id)
     if told is None:
         detail = f"{bounce.action}: {bounce.diagnostic}"
         deliveries.attempt(

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain.faults import Severity
-from domain.ladders import Ladder, Rung, Whom
+from domain.ladders import Ladder, Rung, Until, Whom
 from domain.messages import BAD_NEWS, Channel, MessageStage, MessageState, Purpose, RecipientKind, Refusal
 from domain.people import Recipient
 from domain.tickets import OPEN_STATES, Effect
@@ -29,6 +29,7 @@ from tickets.lifecycle import playbook_of
 
 PER_STEP = 10
 """A message's `rung` is its step's number times this, and then a place among those of one step."""
+_IN_A_SUMMARY = frozenset({Refusal.CAPPED, Refusal.ABSENT})
 _SPOKEN = {Channel.SMS: "SMS", Channel.VOICE: "call", Channel.EMAIL: "e-mail", Channel.WHATSAPP: "WhatsApp"}
 
 
@@ -88,12 +89,11 @@ class _Climber:
             return []
         rows = ladders.messages_of(self.session, self.root.id)
         mine = [row for row in rows if row.rung // PER_STEP == step]
-        if self._withheld(step, mine):
-            return []
-        rung = self.ladder.rungs[step]
-        match look(
-            rung, [_try(row) for row in mine], true_now=self._true_now(), paused=self._paused(mine), now=self.now
-        ):
+        if withheld := self._withheld(step, mine):
+            return self._said_later(mine) if withheld <= _IN_A_SUMMARY else []
+        rung, first = self.ladder.rungs[step], ladders.first_tried(self.session, mine)
+        tries = [_try(row, first.get(row.id)) for row in mine]
+        match look(rung, tries, true_now=self._true_now(), paused=self._paused(mine), now=self.now):
             case Look(at):
                 due.ensure(self.session, RUNG, self.root.id, at=at, step=step)
             case Climb():
@@ -116,7 +116,16 @@ class _Climber:
         return self._top(rows)
 
     def _top(self, rows: Sequence[Message]) -> list[Effect]:
-        reason = f"nobody has answered: {', '.join(self._spoken(row) for row in rows)}"
+        return self._over(f"nobody has answered: {', '.join(self._spoken(row) for row in rows)}")
+
+    def _said_later(self, rows: Sequence[Message]) -> list[Effect]:
+        """What stands in a summary is read much later: where an answer is wanted, the desk hears of it now."""
+        answer_wanted = self.ladder.human and self.ladder.rungs[0].until is Until.ACKNOWLEDGED
+        if not answer_wanted or self._others_hear():
+            return []
+        return self._over(f"nobody hears of it now: {next(row.reason for row in rows if row.reason)}")
+
+    def _over(self, reason: str) -> list[Effect]:
         if self.ladder.human and self.ticket.acknowledged_at is None:
             # Of several people's ladders the first that comes to its end.
             occurrence = f"{self.root.stage}-{self.root.occurrence}"
@@ -144,6 +153,19 @@ class _Climber:
             Message.recipient_kind == RecipientKind.CUSTOMER,
         )
         return frozenset(self.session.scalars(same))
+
+    def _others_hear(self) -> bool:
+        """Whether somebody else is told of this moment, on a ladder of their own."""
+        theirs = select(Message.id).where(
+            Message.ticket_id == self.ticket.id,
+            Message.stage == self.root.stage,
+            Message.occurrence == self.root.occurrence,
+            Message.recipient_kind == RecipientKind.CUSTOMER,
+            Message.recipient_id != self.root.recipient_id,
+            Message.ladder.is_(None),
+            Message.state != MessageState.SUPPRESSED,
+        )
+        return self.session.scalar(theirs.limit(1)) is not None
 
     def _person(self, kind: RecipientKind, person_id: str) -> Recipient:
         if kind is RecipientKind.TECHNICIAN:
@@ -174,17 +196,17 @@ class _Climber:
     def _device(self) -> Device | None:
         return self.session.get(Device, self.ticket.device_id)
 
-    def _withheld(self, step: int, rows: Sequence[Message]) -> bool:
-        """Whether a word of this step was kept back for what it says, or stands elsewhere: then no other is said.
+    def _withheld(self, step: int, rows: Sequence[Message]) -> set[str]:
+        """Why a word of this step was kept back for what it says, or stands elsewhere: then no other is said.
 
         Not where only the person cannot, or does not want to, be reached, nor, once they were told, for a fault that
         was away for a moment.
         """
         if step == 0 and self.root.state == MessageState.SUPERSEDED:
-            return True
+            return {Refusal.SUPERSEDED}
         suppressed = {row.id for row in rows if row.state == MessageState.SUPPRESSED}
         harmless = {Refusal.NO_CHANNEL, Refusal.OPTED_OUT} | ({Refusal.NO_LONGER_TRUE} if step else set())
-        return any(self._refusals(suppressed) - harmless) if suppressed else False
+        return self._refusals(suppressed) - harmless if suppressed else set()
 
     def _refusals(self, message_ids: AbstractSet[int]) -> set[str]:
         entries = select(TimelineEntry.detail).where(
@@ -224,9 +246,14 @@ def _channel(row: Message) -> Channel | None:
 
 
 def _tried(rows: Sequence[Message], person: Recipient) -> frozenset[Channel]:
-    ours = (_channel(row) for row in rows if row.recipient_id == person.id)
-    return frozenset(channel for channel in ours if channel)
+    """Where they were told, or it was given up: it may have arrived there after all."""
+    ours = [row for row in rows if row.recipient_id == person.id]
+    given_up = {Channel(name) for row in ours for name in row.refused_channels}
+    return frozenset({channel for row in ours if (channel := _channel(row))} | given_up)
 
 
-def _try(row: Message) -> Try:
-    return Try(MessageState(row.state), _channel(row), since=row.accepted_at or max(row.created_at, row.not_before))
+def _try(row: Message, first: datetime | None) -> Try:
+    """One that is tried again and again counts from its `first` try, or it would hold up its ladder."""
+    return Try(
+        MessageState(row.state), _channel(row), since=row.accepted_at or first or max(row.created_at, row.not_before)
+    )

@@ -14,7 +14,11 @@ from sqlalchemy.orm import Session
 
 from app.reports import Report, read_folder
 from app.settings import ROLES, Role, Settings
+from domain.brakes import CauseState
+from domain.clock import iso
 from domain.errors import StoreUnavailable
+from store import pausing
+from store.approvals import approvals
 from store.database import Database
 from store.lines import breakers
 from store.settling import stuck
@@ -86,12 +90,18 @@ def _from_database(database: Database) -> tuple[Sequence[Report], list[dict[str,
 
 
 def _of_messages(session: Session) -> list[str]:
-    """Messages that wait for a person, and lines to providers that are out of order."""
-    counts = sorted(stuck(session).items())
-    lines = (
-        f"{one.line.provider} {one.line.country}".strip() + f": out of order, {one.reason}" for one in breakers(session)
-    )
-    return [f"messages: {count} {state.replace('_', ' ')}; a person decides" for state, count in counts] + list(lines)
+    """A pause, messages and questions that wait for a person, and lines to providers that are out of order."""
+    found = []
+    if (pause := pausing.state(session)).paused:
+        since = f" since {iso(pause.since)} by {pause.by}" if pause.since else ""
+        waiting = sum(queue.count for queue in pausing.waiting(session))
+        found.append(f"messages: all sending is paused{since}; {waiting} wait")
+    ends = sorted(stuck(session).items())
+    found += [f"messages: {count} {state.replace('_', ' ')}; a person decides" for state, count in ends]
+    asked = approvals(session, state=CauseState.WAITING)
+    found += [f"messages: {one.waiting} wait for approval, {one.name}" for one in asked]
+    lines = ((f"{one.line.provider} {one.line.country}".strip(), one.reason) for one in breakers(session))
+    return [*found, *(f"{line}: out of order, {reason}" for line, reason in lines)]
 
 
 def _role(report: Report, partitions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from domain.brakes import NO_BRAKES, Brakes
 from domain.faults import Severity, Stage
 from domain.messages import (
+    ANSWERS,
     BAD_NEWS,
     Channel,
     MessageStage,
@@ -158,6 +159,11 @@ class Pending:
     def purpose(self) -> Purpose:
         """What it is for."""
         return purpose_of(self.stage, self.brief.severity)
+
+    @property
+    def goes_at_any_price(self) -> bool:
+        """Whether no ceiling keeps it back: all that has to do with danger, and who writes to us is answered."""
+        return self.brief.severity is Severity.SAFETY or self.stage in ANSWERS
 
     @property
     def counts(self) -> bool:

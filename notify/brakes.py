@@ -6,7 +6,7 @@ Danger passes both. Who has been told already is not counted twice: another rung
 from datetime import datetime, timedelta
 
 from domain.brakes import Brakes, CauseState
-from domain.messages import Purpose, Refusal
+from domain.messages import Refusal
 from domain.outbox import Pending
 from notify.verdicts import Hold, Suppress, Verdict
 from notify.wishes import open_channels
@@ -30,7 +30,7 @@ def approved(pending: Pending, now: datetime) -> Verdict | None:
 def affordable(pending: Pending, now: datetime) -> Verdict | None:
     """Above the ceiling of a day what costs something waits for the next; it may pass it by what is under way."""
     brakes = pending.brief.brakes
-    if pending.purpose is Purpose.SAFETY or not _costs(pending, brakes):
+    if pending.goes_at_any_price or not _costs(pending, brakes):
         return None
     for purse in brakes.purses:
         if purse.amount >= purse.ceiling:

@@ -38,12 +38,19 @@ def after_refusal(pending: Pending, adapter: ChannelAdapter, error: DeliveryErro
     if error.retry is Retry.LOOK_UP:
         if not (adapter.look_up_after_s or adapter.authoritative or adapter.repeatable):
             return doubtful(pending, reason, tries=pending.tries + 1)
-        return Unknown((*adapter.look_up_after_s, FIRST_QUESTION_S)[0], reason)
+        return Unknown(_first_pause_s(pending, adapter), reason)
     if error.retry is Retry.SAFE:
         return _later(pending, error)
     if error.refusal in _CHANNEL_REFUSED and len(open_channels(pending)) > 1:
         return ChannelRefused(error.refusal, reason)
     return Ended(MessageState.FAILED, error.refusal, reason)
+
+
+def _first_pause_s(pending: Pending, adapter: ChannelAdapter) -> float:
+    """Until the provider is asked; where it cannot be, until it is posted again to who may be out of breath."""
+    if adapter.look_up_after_s or adapter.authoritative:
+        return (*adapter.look_up_after_s, FIRST_QUESTION_S)[0]
+    return BACKOFF_S[min(pending.tries, len(BACKOFF_S) - 1)]
 
 
 def _later(pending: Pending, error: DeliveryError) -> Step:

@@ -14,7 +14,6 @@ from store import brakes, deliveries, due, events
 from store.locking import locked
 from store.tables import CauseRow, Message
 
-DECIDE_WITHIN = timedelta(days=1)
 NOBODY = "nobody decided within a day"
 
 
@@ -88,7 +87,7 @@ def remind(session: Session, cause_id: int, *, times: int, now: datetime) -> Non
     row = session.get(CauseRow, cause_id)
     if row is None or row.state != CauseState.WAITING or row.wanted_at is None:
         return
-    if now - row.wanted_at >= DECIDE_WITHIN:
+    if now - row.wanted_at >= brakes.DECIDE_WITHIN:
         decide(session, cause_id, yes=False, by="clock", note=NOBODY, per_minute=1, now=now)
     else:
         brakes.ask(session, row, now=now, times=times + 1)

@@ -23,7 +23,7 @@ FORGOTTEN_AFTER = timedelta(days=1)
 """So long after anybody was, or would have been, told of a cause, a decision on it counts no more."""
 APPROVAL = "approval"
 """The kind of appointment at which an open question is asked again; its ref is the cause's id."""
-ASK_AGAIN = timedelta(minutes=30)
+ASK_AGAIN, DECIDE_WITHIN = timedelta(minutes=30), timedelta(days=1)
 WARN_AT, FULL = 80, 100
 
 
@@ -96,24 +96,26 @@ class BrakeBook:
             insert_once(self.session, SpendingRow, day=_day(self.now), scope=scope, amount=0.0)
             self._purses[scope] = _one(self.session, SpendingRow, day=_day(self.now), scope=scope)
 
-    def admit(self, pending: Pending, step: Submitting) -> bool:
-        """Count it on its causes and purses; False, and nothing counted, if others took the last place just now."""
-        rows = [self._causes[cause.key] for cause in pending.brief.brakes.causes] if pending.counts else []
+    def has_room(self, pending: Pending, step: Submitting) -> bool:
+        """Whether it may go out still; not if others took the last place just now."""
         limit = pending.brief.brakes.limit
-        if any(row.told >= limit and row.state != CauseState.APPROVED for row in rows) or self._spent(pending, step):
+        if any(row.told >= limit and row.state != CauseState.APPROVED for row in self._rows(pending)):
             return False
-        for row in rows:
+        free = not step.cost or pending.goes_at_any_price
+        return free or all(self._purses[one.scope].amount < one.ceiling for one in pending.brief.brakes.purses)
+
+    def count(self, pending: Pending, step: Submitting) -> None:
+        """It goes out: count it on its causes and purses."""
+        for row in self._rows(pending):
             row.told, row.last_at = row.told + 1, self.now
         for purse in pending.brief.brakes.purses if step.cost else ():
             spending = self._purses[purse.scope]
             spending.amount += step.cost
             if pending.purpose is not Purpose.SAFETY:
                 self._warn(pending, spending, purse)
-        return True
 
-    def _spent(self, pending: Pending, step: Submitting) -> bool:
-        free = not step.cost or pending.purpose is Purpose.SAFETY
-        return not free and any(self._purses[one.scope].amount >= one.ceiling for one in pending.brief.brakes.purses)
+    def _rows(self, pending: Pending) -> list[CauseRow]:
+        return [self._causes[cause.key] for cause in pending.brief.brakes.causes] if pending.counts else []
 
     def held(self, message: Message, pending: Pending, step: Held) -> None:
         """A message has to wait: once for each cause, and each day's ceiling, the dispatcher is told."""
@@ -133,14 +135,16 @@ class BrakeBook:
     def _warn(self, pending: Pending, row: SpendingRow, purse: Spent) -> None:
         share = FULL if row.amount >= purse.ceiling else int(100 * row.amount / purse.ceiling)
         reached = next((mark for mark in (FULL, WARN_AT) if share >= mark), 0)
-        if reached <= row.told:
+        # A summary is about several tickets; the desk is pointed to the first.
+        about = next((one.brief.ticket_id for one in (pending, *pending.brief.parts) if one.brief.ticket_id), None)
+        if reached <= row.told or about is None:
             return
         row.told = reached
         reason = f"{row.amount:.2f} of {purse.ceiling:g} are spent today for {row.scope}"
         events.publish(self.session, "messages.cost", at=self.now, scope=row.scope, per_cent=reached)
         occurrence = f"{row.day}-{row.scope}-{reached}"
         details = {"reason": reason, "count": int(reached == FULL)}
-        told = Announce(pending.brief.ticket_id, MessageStage.COST_CEILING, occurrence, details)
+        told = Announce(about, MessageStage.COST_CEILING, occurrence, details)
         planning.plan(self.session, told, now=self.now)
 
 
@@ -153,7 +157,8 @@ def ask(session: Session, row: CauseRow, *, now: datetime, times: int = 0) -> No
     if row.ticket_id is not None:
         occurrence = f"{row.key}-{row.wanted_at:%Y%m%dT%H%M%S}-{times}"
         planning.plan(session, Announce(row.ticket_id, MessageStage.APPROVAL_WANTED, occurrence, details), now=now)
-    due.schedule(session, APPROVAL, row.id, at=now + ASK_AGAIN * 2**times, times=times)
+    at = min(now + ASK_AGAIN * 2**times, (row.wanted_at or now) + DECIDE_WITHIN)
+    due.schedule(session, APPROVAL, row.id, at=at, times=times)
 
 
 def waiting_for(session: Session, key: str) -> Sequence[int]:

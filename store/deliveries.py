@@ -19,8 +19,9 @@ RUNG = "rung"
 """The kind of appointment at which a ladder is looked at; its ref is the message at the bottom."""
 GIVEN_UP = "given_up"
 """The kind of attempt that says: not on this channel."""
+TRIED_AGAIN = "tried_again"
+"""The kind of attempt that says: this submission did not arrive, another follows on the same channel."""
 _ATTEMPT = insert(MessageAttempt.__table__)  # type: ignore[arg-type]
-
 
 FOR_GOOD = frozenset({Refusal.BAD_ADDRESS, Refusal.OPTED_OUT})
 """Refusals that the consent ledger keeps, so that nothing is sent there again."""
@@ -36,16 +37,17 @@ def take_acceptance(session: Session, message: Message, told: Receipt, *, at: da
 
 def concerns(session: Session, message: Message, told: Receipt) -> bool:
     """Whether a receipt is about what the message is now: bad news about the submission it stands on, good news about
-    any but one that was given up for another channel.
+    any but one that was given up for another channel. That one is on its way is no news once it is tried again.
     """
     if told.state not in REACHED:
         return message.provider_id == told.provider_id
-    given_up = select(MessageAttempt.id).where(
+    past = (GIVEN_UP,) if told.state is MessageState.DELIVERED else (GIVEN_UP, TRIED_AGAIN)
+    over = select(MessageAttempt.id).where(
         MessageAttempt.message_id == message.id,
-        MessageAttempt.kind == GIVEN_UP,
+        MessageAttempt.kind.in_(past),
         MessageAttempt.detail == told.provider_id,
     )
-    return session.scalar(given_up) is None
+    return session.scalar(over.limit(1)) is None
 
 
 def refuse_channel(

@@ -5,15 +5,15 @@ turned down, a process that starts again) finds it over. A row that waits is tak
 decided on is taken back too, since its fencing number goes up. What is `submitting` cannot be: it ends as it does.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from domain.messages import BAD_NEWS, MessageState, RecipientKind, Refusal
 from store import deliveries
-from store.tables import Message
+from store.tables import Message, MessageAttempt
 from store.upsert import insert_once
 
 _WAITING = (MessageState.HELD, MessageState.READY)
@@ -23,6 +23,16 @@ def messages_of(session: Session, root: int) -> Sequence[Message]:
     """The ladder's messages as they are now, the bottom rung first."""
     query = select(Message).where(or_(Message.id == root, Message.ladder == root)).order_by(Message.id)
     return session.scalars(query.execution_options(populate_existing=True)).all()
+
+
+def first_tried(session: Session, rows: Sequence[Message]) -> Mapping[int, datetime]:
+    """When each was submitted for the first time, by its id; those that never were are left out."""
+    ids = [row.id for row in rows if row.attempts]
+    query = select(MessageAttempt.message_id, func.min(MessageAttempt.at)).where(
+        MessageAttempt.message_id.in_(ids), MessageAttempt.kind == "submit"
+    )
+    found = session.execute(query.group_by(MessageAttempt.message_id)) if ids else ()
+    return {number: at for number, at in found}  # noqa: C416 - rows, not pairs
 
 
 def add(

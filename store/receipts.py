@@ -46,6 +46,7 @@ def _after_bad_news(
     if pause_s is not None:
         # Tenths of jitter, so that a thousand messages do not come back in one second.
         message.not_before = now + timedelta(seconds=pause_s * random.uniform(0.9, 1.1))
+        deliveries.attempt(session, message, deliveries.TRIED_AGAIN, outcome=refusal, detail=told.provider_id, at=now)
         deliveries.once_more(message)
         return
     if refusal is Refusal.MISCONFIGURED and message.provider:

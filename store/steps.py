@@ -22,7 +22,7 @@ from domain.delivery import (
 from domain.faults import Severity
 from domain.messages import REACHED, MessageState, Refusal, advances
 from domain.outbox import Pending
-from store import deliveries, summaries, template_alerts
+from store import deliveries, receipts, summaries, template_alerts
 from store.brakes import BrakeBook
 from store.caps import CapBook
 from store.lines import LineBook, heard_in, line_of
@@ -82,23 +82,20 @@ class Scribe:
         return True
 
     def _admitted(self, message: Message, pending: Pending, step: Submitting) -> bool:
-        if not self.caps.has_room(pending, step.channel):
-            # More was said to this person while it was decided on: it is decided anew.
+        if not (self.caps.has_room(pending, step.channel) and self.brakes.has_room(pending, step)):
+            # Others came first, or more was said to this person meanwhile: it is decided on afresh.
             message.lease_until = None
             return False
         danger = pending.brief.severity is Severity.SAFETY
         obstacle = self.lines.admit(message.id, step.line, step.segments, danger=danger)
-        if obstacle is not None:
-            if obstacle.refusal is Refusal.CIRCUIT_OPEN:
-                self._note_wait(message, "waiting", reason=obstacle.reason, refusal=obstacle.refusal)
-            message.reason, message.lease_until = obstacle.reason, self.wall_s + obstacle.after_s
-        elif not self.brakes.admit(pending, step):
-            # Others came first: it is decided on afresh.
-            message.lease_until = None
-            return False
         if obstacle is None:
             self.caps.count(pending, step.channel)
-        return obstacle is None
+            self.brakes.count(pending, step)
+            return True
+        if obstacle.refusal is Refusal.CIRCUIT_OPEN:
+            self._note_wait(message, "waiting", reason=obstacle.reason, refusal=obstacle.refusal)
+        message.reason, message.lease_until = obstacle.reason, self.wall_s + obstacle.after_s
+        return False
 
     def _attempt(self, message: Message, kind: str, *, outcome: str, code: str = "", detail: str = "") -> None:
         deliveries.attempt(self.session, message, kind, outcome=outcome, code=code, detail=detail, at=self.now)
@@ -147,7 +144,9 @@ class Scribe:
             if told.state in REACHED:
                 message.state = told.state
             else:
-                deliveries.settle(self.session, message, told.state, reason=told.detail or None, at=self.now)
+                # Taken, and turned down since: as if the receipt had come.
+                self.session.flush()
+                receipts.receipt(self.session, told, now=self.now, message_id=message.id)
         elif not ours:
             self.lost.append(message.id)
         return ours

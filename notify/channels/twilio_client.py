@@ -8,7 +8,7 @@ the message may have been taken.
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -132,10 +132,9 @@ class TwilioClient:
         """What became of a message or a call that Twilio took. Raises DeliveryError."""
         kept = self._client.calls if provider_id.startswith("CA") else self._client.messages
         try:
-            receipt = _receipt(kept(provider_id).fetch())
+            return _receipt(kept(provider_id).fetch())
         except (TwilioException, RequestException, ValueError) as exc:
             raise DeliveryError(Refusal.UNKNOWN_OUTCOME, retry=Retry.LOOK_UP, detail=_detail(exc)) from exc
-        return replace(receipt, refusal=TWILIO_REFUSALS.get(receipt.code))
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -226,7 +225,8 @@ def _receipt(made: Any) -> Receipt:
         raise DeliveryError(Refusal.UNKNOWN_OUTCOME, retry=Retry.LOOK_UP, detail="the answer named no message")
     state = TWILIO_STATES.get(str(made.status or "").lower(), MessageState.ACCEPTED)
     code = str(getattr(made, "error_code", None) or "")
-    return Receipt(made.sid, state, code=code, detail=getattr(made, "error_message", None) or "")
+    detail = getattr(made, "error_message", None) or ""
+    return Receipt(made.sid, state, code=code, detail=detail, refusal=TWILIO_REFUSALS.get(code))
 
 
 def _delivery_error(error: Exception, *, retry_after_s: float | None) -> DeliveryError:

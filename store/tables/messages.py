@@ -93,7 +93,7 @@ class MessageAttempt(Base):
     message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), index=True)
     at: Mapped[datetime]
     kind: Mapped[str]
-    """submit | look_up | receipt | render | given_up | desk"""
+    """submit | look_up | receipt | render | given_up | tried_again | desk"""
     outcome: Mapped[str]
     code: Mapped[str] = mapped_column(default="")
     detail: Mapped[str] = mapped_column(default="")

@@ -86,11 +86,12 @@ class Stairs(House):
         if send:
             self.send()
 
-    def receipt(self, state: MessageState, *, nth: int = -1) -> None:
+    def receipt(self, state: MessageState, *, nth: int = -1, refusal: Refusal | None = None) -> None:
         """The provider says it of the nth message that it took."""
         with self.database.write() as session:
             row = [one for one in session.query(Message).order_by(Message.id) if one.provider_id][nth]
-            receipts.receipt(session, Receipt(str(row.provider_id), state), now=self.clock.now())
+            told = Receipt(str(row.provider_id), state, refusal=refusal)
+            receipts.receipt(session, told, now=self.clock.now())
 
     def reply(self, intent: ReplyIntent = ReplyIntent.ACKNOWLEDGED, text: str = "ok") -> None:
         with self.database.write() as session:

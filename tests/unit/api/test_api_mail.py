@@ -226,6 +226,19 @@ def test_a_bounce_of_a_mail_in_doubt_proves_that_it_was_taken_and_is_over(house:
     assert [source for _, source, *_ in ledger(house)] == [consent.Source.BOUNCE]
 
 
+@pytest.mark.parametrize(("state", "provider_id"), [(MessageState.ACCEPTED, "SM1"), (MessageState.SUBMITTING, None)])
+def test_a_late_bounce_says_nothing_of_the_text_that_went_out_since(
+    house: House, state: MessageState, provider_id: str | None
+) -> None:
+    """The mail was given up, and a number is no dead address because a mail came back."""
+    with house.database.write() as session:
+        moved = session.get_one(Message, opening(house))
+        moved.channel, moved.address, moved.state, moved.provider_id = Channel.SMS, "+33600000001", state, provider_id
+        moved.refused_channels = [Channel.EMAIL]
+    assert arrives(house, report(to=to(house, Purpose.BOUNCE), original=OURS)) == 204
+    assert (message(house).state, message(house).provider_id, ledger(house)) == (state, provider_id, [])
+
+
 def test_a_mail_to_the_address_that_unsubscribes_does_so(house: House) -> None:
     raw = mail("\n", To=to(house, Purpose.UNSUBSCRIBE), From="anybody@example.net", Subject="unsubscribe")
     assert [arrives(house, raw), arrives(house, raw)] == [204, 204]

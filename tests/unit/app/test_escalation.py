@@ -1,8 +1,10 @@
 """Ladders told as stories: who is told next, on what and when, and what ends it."""
 
+from datetime import timedelta
+
 import pytest
 
-from domain.messages import Channel, MessageStage, MessageState, Purpose, RecipientKind, ReplyIntent, Retry
+from domain.messages import Channel, MessageStage, MessageState, Purpose, RecipientKind, Refusal, ReplyIntent, Retry
 from domain.tickets import TicketState
 from store import consent
 from store.tables import Customer, Device, Due, Fault, Message, Meta, Playbook, Ticket
@@ -201,6 +203,31 @@ def test_a_text_of_which_nobody_hears_again_is_said_elsewhere_after_half_an_hour
     assert stairs.calls() == [ALICE_SMS, ("c-1", EMAIL)]
 
 
+@pytest.mark.parametrize(("severity", "waits"), [("safety", {"c-2": 5}), ("critical", {"c-1": 10, "c-2": 25})])
+def test_a_phone_that_is_off_keeps_nobody_else_from_being_told(grave, severity, waits):
+    """It is tried again for more than an hour, which must not be what the next rung waits for."""
+    stairs = grave(severity)
+    stairs.lines[VOICE].refusals = [Retry.NEVER]
+    stairs.tell()
+    for _ in range(2):
+        stairs.receipt(MessageState.UNDELIVERED, nth=0, refusal=Refusal.UNREACHABLE)
+        stairs.after(seconds=70)
+        stairs.after(minutes=1)
+    for person, minutes in waits.items():
+        stairs.after(minutes=minutes)
+        assert [one for one in stairs.messages() if one.recipient_id == person and one.id > 1], person
+
+
+def test_a_channel_that_was_given_up_is_not_the_next_rung(grave):
+    """Nobody knows whether the text arrived; the mail came back. The text may have been read."""
+    stairs = grave("major")
+    stairs.lines[SMS].authoritative, stairs.lines[SMS].refusals = False, [Retry.LOOK_UP]
+    stairs.tell()
+    stairs.receipt(MessageState.UNDELIVERED, refusal=Refusal.UNREACHABLE)
+    stairs.after(hours=1)
+    assert stairs.calls() == [("c-1", EMAIL)]
+
+
 def test_a_text_that_arrived_is_not_repeated(grave):
     stairs = grave("minor")
     stairs.tell()
@@ -334,6 +361,27 @@ def test_what_is_kept_back_for_what_it_says_is_not_said_elsewhere_either(stairs)
     stairs.after(days=1)
     assert stairs.calls() == []
     assert stairs.ticket().state == TicketState.OPEN
+
+
+@pytest.mark.parametrize(("severity", "state"), [("critical", TicketState.PENDING_AGENT), ("major", TicketState.OPEN)])
+def test_what_stands_in_a_summary_is_heard_of_at_the_desk_where_an_answer_is_wanted(grave, severity, state):
+    stairs = grave(severity, contacts=())
+    stairs.change(Customer, "c-1", away_until=stairs.clock.now() + timedelta(days=9))
+    stairs.tell()
+    stairs.after(minutes=1)
+    assert (stairs.calls(), stairs.ticket().state) == ([], state)
+    desk = [one.details["reason"] for one in stairs.messages() if one.stage == "call_wanted"]
+    said = "nobody hears of it now: this person is away until 12 March; it stands in the summary for then"
+    assert desk == ([said] if state == TicketState.PENDING_AGENT else [])
+
+
+def test_while_others_stand_in_for_who_is_away_theirs_is_the_ladder(stairs):
+    stairs.change(Customer, "c-1", away_until=stairs.clock.now() + timedelta(days=9))
+    stairs.tell()
+    stairs.after(minutes=1)
+    assert (stairs.calls(), stairs.ticket().state) == ([BOB_SMS], TicketState.OPEN)
+    stairs.after(hours=1)
+    assert stairs.ticket().state == TicketState.PENDING_AGENT
 
 
 def test_where_the_person_wants_no_word_at_all_the_others_hear_of_it(stairs):

@@ -42,6 +42,13 @@ def test_in_doubt_about_anything_else_another_channel_is_taken_or_a_person_asked
     assert after_refusal(with_channels(routine, Channel.EMAIL), Relay(), UNKNOWN) == InDoubt("unknown_outcome")
 
 
+def test_who_answers_with_errors_is_posted_to_less_and_less_often():
+    connector = Relay()
+    connector.repeatable = True
+    steps = [after_refusal(replace(pending(), attempt=tries), connector, UNKNOWN) for tries in range(9)]
+    assert [step.after_s for step in steps] == [*BACKOFF_S, BACKOFF_S[-1], BACKOFF_S[-1]]
+
+
 def test_what_is_wrong_with_us_takes_another_channel_or_fails_and_is_never_repeated():
     ours = DeliveryError(Refusal.MISCONFIGURED, retry=Retry.NEVER, detail="21606")
     assert isinstance(after_refusal(pending(), Relay(), ours), ChannelRefused)

@@ -395,7 +395,7 @@ def test_what_the_receiver_takes_once_is_simply_sent_again(house, sms, start):
     sms.after.append(DeliveryError(Refusal.UNKNOWN_OUTCOME, retry=Retry.LOOK_UP, detail="timed out"))
     house.plan()
     sender = start()
-    for _ in range(4):
+    for _ in range(6):
         house.wall.advance(2)
         sender.step()
     assert (len(sms.references), len(set(sms.references))) == (2, 1)

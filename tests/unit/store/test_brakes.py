@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from app import pipeline
 from domain.brakes import CauseState, Limits
@@ -14,8 +15,8 @@ from domain.messages import Channel, MessageStage, MessageState
 from domain.outbox import Content
 from domain.prices import Prices, SmsPrices
 from domain.tickets import Announce
-from store import approvals, outbox
-from store.tables import CauseRow, Customer, Device, Due, Fault, RuleVersion, SpendingRow, Ticket
+from store import approvals, lines, outbox
+from store.tables import CauseRow, CircuitRow, Customer, Device, Due, Fault, Message, RuleVersion, SpendingRow, Ticket
 from tests.fakes.outbox_rows import DISPATCHER, START
 from tests.fakes.stairs import Stairs
 
@@ -202,7 +203,7 @@ def test_nobody_answers_and_the_desk_is_asked_again_until_the_answer_is_no(stree
     street.send()
     street.after(hours=3)
     assert street.desk().count(MessageStage.APPROVAL_WANTED) == 3
-    street.after(hours=48)
+    street.after(hours=22)
     (question,) = street.questions()
     assert (question.state, question.decided_by) == (CauseState.DECLINED, "clock")
     states = [one for one in street.messages() if one.stage == "opening" and one.state == MessageState.SUPPRESSED]
@@ -277,6 +278,56 @@ def test_a_customer_has_a_ceiling_of_their_own(tmp_path):
         (MessageState.HELD, "today's ceiling of 0.1 for customer:x-2 is reached")
     ]
     street.database.close()
+
+
+def test_a_summary_that_uses_up_the_money_goes_out_and_the_desk_is_told(tmp_path):
+    street = Street(tmp_path, severity="minor")
+    street.limits = replace(Limits(), prices=PRICES, customer_day=0.1)
+    street.restart()
+    street.homes(1)
+    street.change(Customer, "x-2", digest="daily")
+    street.send()
+    assert street.told() == 0
+    street.clock.advance(hours=9)
+    street.send()
+    assert street.told() == 1
+    (warning,) = [one for one in street.messages() if one.stage == MessageStage.COST_CEILING]
+    assert warning.ticket_id == 2
+    street.database.close()
+
+
+def test_who_writes_to_us_is_answered_and_danger_is_over_whatever_it_costs(thrifty):
+    thrifty.homes(6)
+    thrifty.send()
+    assert thrifty.told() == 5
+    thrifty.homes(1, severity="safety")
+    thrifty.send()
+    assert thrifty.told() == 6
+    thrifty.change(Ticket, 8, state="resolved")
+    stages = {2: MessageStage.CALL_PROMISED, 3: MessageStage.OPTED_OUT, 8: MessageStage.RESOLVED}
+    with thrifty.database.write() as session:
+        pipeline.hand_on(session, [Announce(*one) for one in stages.items()], now=thrifty.clock.now())
+    thrifty.send()
+    gone = {one.stage for one in thrifty.messages() if one.state == MessageState.ACCEPTED}
+    assert gone >= set(stages.values())
+
+
+def test_a_message_that_a_brake_keeps_back_does_not_try_a_line_that_is_out_of_order(street):
+    """It would stand as the one that tries, and nobody would hear the answer."""
+    street.homes(8)
+    other = street.outbox("notify-2")
+    early = other.take(4)
+    street.send()
+    assert street.told() == 3
+    line = _submitting(early[0]).line
+    with street.database.write() as session:
+        lines.trip(session, line, "barred", now=street.clock.now(), wall_s=street.wall())
+    street.wall.advance(1000)
+    with street.database.write() as session:
+        session.execute(update(Message).values(lease_until=None))
+    assert list(other.write([(one, _submitting(one)) for one in early])) == []
+    with street.database.read() as session:
+        assert session.query(CircuitRow).filter_by(provider="fake-sms", country="FR").one().canary is None
 
 
 def _columns(row):

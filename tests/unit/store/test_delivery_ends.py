@@ -69,6 +69,33 @@ def test_a_text_that_arrived_after_all_is_not_sent_again(house):
     assert take(house.outbox()) is None
 
 
+def test_a_look_up_that_finds_it_undelivered_goes_on_as_a_receipt_does(house):
+    house.plan()
+    box = house.outbox()
+    pending = take(box)
+    box.write([(pending, Submitting(Channel.SMS, "+33612345678", Content("hello"), LINE, patience_s=10))])
+    told = Receipt("SM1", MessageState.UNDELIVERED, code="30006", refusal=Refusal.BAD_ADDRESS)
+    box.write([(pending, Accepted(told, attempt=1, by_look_up=True))])
+    assert house.message().state == MessageState.READY
+    again = take(house.outbox())
+    assert (again.channel, again.refused) == (None, {Channel.SMS})
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_an_old_receipt_that_comes_late_does_not_stand_for_the_next_try(house, again):
+    house.plan()
+    accepted(house)
+    undelivered(house, Refusal.UNREACHABLE)
+    if again:
+        house.clock.advance(seconds=70)
+        box = house.outbox()
+        box.write([(take(box), Submitting(Channel.SMS, "+33612345678", Content("hello"), LINE, patience_s=10))])
+    with house.database.write() as session:
+        assert receipts.receipt(session, Receipt("SM1", MessageState.SENT), now=house.clock.now(), message_id=1)
+    assert house.message().state == (MessageState.SUBMITTING if again else MessageState.READY)
+    assert house.message().provider_id is None
+
+
 def test_what_lay_in_a_queue_for_too_long_is_sent_again_if_it_is_still_true(house):
     house.plan()
     accepted(house)
