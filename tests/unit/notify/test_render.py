@@ -200,7 +200,22 @@ def test_a_summary_lists_what_it_sums_up(renderer):
     assert told.subject == "3 more pieces of news about your devices"
     assert "Heat pump stops too often.\n\nBoiler: low pressure.\n\nDevice." in told.text
     one = email(renderer, MessageStage.DIGEST, details={"count": 1, "items": items[:1]})
-    assert "your heat pump" in one.subject
+    assert one.subject == "News about your heat pump"
+
+
+@pytest.mark.parametrize(
+    ("item", "wanted"),
+    [
+        ({"noun": {"en": "heat pump"}, "says": {"en": "stops too often"}}, "your heat pump stops too often. We kept"),
+        ({"noun": "boiler", "title": "Low pressure"}, "your boiler needs a look: low pressure. We kept"),
+    ],
+)
+def test_a_summary_of_one_thing_says_that_thing(renderer, item, wanted):
+    details = {"count": 1, "items": [item]}
+    text = sms(renderer, MessageStage.DIGEST, details=details)
+    assert text.startswith(f"Thermia: {wanted}")
+    assert segments(text).count == 1
+    assert "in one message" not in email(renderer, MessageStage.DIGEST, details=details).text
 
 
 @pytest.mark.parametrize(("language", "wanted"), [("en", "until Tue 17 Mar"), ("fr", "jusqu'au mardi 17/03")])
