@@ -64,6 +64,12 @@ class Recipient:
     refused: Mapping[tuple[Channel, Purpose], str] = field(default_factory=dict)
     """What the consent ledger says no to, and the source of that word: stop, bounce, dead_number …"""
 
+    @property
+    def reached_by(self) -> list[Channel]:
+        """Where they may be told at all: their own channels, and calls, for whom nothing else reached is called."""
+        ways = dict.fromkeys([*self.channels, Channel.VOICE])
+        return [channel for channel in ways if self.address(channel)]
+
     def address(self, channel: Channel) -> str | None:
         """Where `channel` reaches this person."""
         return {

@@ -72,12 +72,13 @@ def not_mine(token: str, fields: FormFields, house: House) -> Response:
         if device_id not in {device.id for device in contacts.devices_of(session, customer.id)}:
             raise NotFound("device", device_id)
         ownership.disown(session, device_id=device_id, customer_id=customer.id, source="page", now=now)
+        who = {"caller_name": customer.name, "caller": customer.phone} if customer.phone else {}
         reason = f"{customer.name} says that {device_id} is not theirs"
         for ticket in _open_tickets(session, device_id):
             timeline.note(session, ticket.id, "disowned", at=now, actor=f"customer:{customer.id}", reason=reason)
             house.hand_on(
                 session,
-                [Announce(ticket.id, MessageStage.CALL_WANTED, f"not-mine-{customer.id}", {"reason": reason})],
+                [Announce(ticket.id, MessageStage.CALL_WANTED, f"not-mine-{customer.id}", {"reason": reason, **who})],
                 now=now,
             )
         return _back(house, customer)
@@ -141,9 +142,7 @@ def _context(
         "sender": senders.pop() if len(senders) == 1 else HOUSE_NAME,
         "asked": ASKED,
         "channels": [
-            (channel, [(about, not person.refuses(channel, about)) for about in ASKED])
-            for channel in person.channels
-            if person.address(channel)
+            (channel, [(about, not person.refuses(channel, about)) for about in ASKED]) for channel in person.reached_by
         ],
         "quiet": (customer.quiet_from, customer.quiet_to) if customer.quiet_from and customer.quiet_to else None,
         "usual_quiet": _QUIET,

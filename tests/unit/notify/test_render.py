@@ -218,6 +218,15 @@ def test_a_summary_of_one_thing_says_that_thing(renderer, item, wanted):
     assert "in one message" not in email(renderer, MessageStage.DIGEST, details=details).text
 
 
+def test_who_is_to_call_reads_why(renderer):
+    details = {"reason": "Alice Martin says that hp-1 is not theirs"}
+    for said in (
+        sms(renderer, MessageStage.CALL_WANTED, details=details),
+        email(renderer, MessageStage.CALL_WANTED, details=details).text,
+    ):
+        assert "not theirs" in said
+
+
 @pytest.mark.parametrize(("language", "wanted"), [("en", "until Tue 17 Mar"), ("fr", "jusqu'au mardi 17/03")])
 def test_who_is_away_reads_until_when(renderer, language, wanted):
     details = {"until": "2026-03-17T22:59:00Z"}
