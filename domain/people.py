@@ -31,6 +31,8 @@ TELLS: Mapping[str, frozenset[Purpose]] = {
     "neighbour": frozenset({Purpose.SAFETY}),
 }
 """What a contact of a device is told of, by role; the manifest may say otherwise for one."""
+AT_HOME = frozenset({OWNER, "tenant"})
+"""Roles of those who live with the device: danger there is their own."""
 TELLS_OTHERS = frozenset({Purpose.SAFETY, Purpose.APPOINTMENT})
 """What a contact in any other role is told of."""
 

@@ -184,6 +184,20 @@ def test_danger_is_never_told_as_a_nuisance(stage):
     assert moment_of(stage, brief(stage, severity=Severity.SAFETY)) == SAFETY
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_who_does_not_live_there_is_not_told_to_leave_their_own_home(renderer, language):
+    instruction = {"en": "Get out", "fr": "Sortez"}
+    facts = {"severity": Severity.SAFETY, "instruction": instruction, "customer_name": "Paul Durand"}
+    for stage in (MessageStage.OPENING, MessageStage.RESOLVED):
+        for channel in (Channel.SMS, Channel.EMAIL, Channel.VOICE):
+            told = brief(stage, language=language, role="neighbour", **facts)
+            said = renderer.render(stage, told, channel=channel, now=NOW).content.text
+            assert "Paul Durand" in said
+            assert not any(word in said.lower() for word in ("get out", "sortez", "your heat pump", "votre pompe"))
+    at_home = brief(language=language, role="tenant", **facts)
+    assert "Paul" not in renderer.render(MessageStage.OPENING, at_home, channel=Channel.SMS, now=NOW).content.text
+
+
 def test_good_news_after_danger_does_not_thank_for_patience(renderer):
     text = sms(renderer, MessageStage.RESOLVED, severity=Severity.SAFETY)
     assert "no longer reports danger since 14:10" in text
