@@ -7,10 +7,10 @@ from datetime import datetime
 from sqlalchemy import String, cast, or_, select
 from sqlalchemy.orm import Session
 
-from domain.messages import Purpose
+from domain.messages import Purpose, RecipientKind
 from domain.people import EVERYTHING, OWNER, TELLS, TELLS_OTHERS
 from store.ownership import disowned
-from store.tables import Customer, Device
+from store.tables import Customer, Device, Message, Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,16 @@ def devices_of(session: Session, customer_id: str) -> Sequence[Device]:
         if row.id not in not_theirs
         and (row.customer_id == customer_id or any(one["customer"] == customer_id for one in row.contacts))
     ]
+
+
+def others_have_its_link(session: Session, ticket: Ticket) -> bool:
+    """Whether others than the owner were told of it: all get the same link, so its page decides nothing personal."""
+    query = select(Message.id).where(
+        Message.ticket_id == ticket.id,
+        Message.recipient_kind == RecipientKind.CUSTOMER,
+        Message.recipient_id != ticket.customer_id,
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def _is_away(session: Session, customer_id: str, *, now: datetime) -> bool:

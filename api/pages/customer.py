@@ -31,6 +31,7 @@ from domain.messages import RecipientKind, ReplyIntent
 from domain.tickets import TicketState
 from store import threads, timeline
 from store.briefs import sender_of
+from store.contacts import others_have_its_link
 from store.people import wanted_channels
 from store.pictures import Picture
 from store.tables import (
@@ -81,7 +82,7 @@ def show(
         request,
         "customer.html",
         part="parts/customer.html",
-        push_key=house.push_key,
+        push_key=house.push_key if context["alone"] else "",
         chart=chart,
         chart_title=evidence.title if evidence else "",
         token=token,
@@ -111,6 +112,7 @@ def _context(
 ) -> dict[str, Any]:
     product = session.get(Product, device.product) if device and device.product else None
     facts = facts_of(session, ticket, customer, product)
+    alone = not others_have_its_link(session, ticket)
     noun = said(facts.noun, language, default="appareil" if language == "fr" else "device")
     technicians = {row.id: row.name for row in session.scalars(select(Technician))}
     log = customer_log.so_far(
@@ -131,7 +133,8 @@ def _context(
             pictures_at=f"/c/{token}/pictures",
         ),
         "log": [(times.at(step.at, zone, now=now, language=language), step) for step in log],
-        "writing": _writing(session, customer, language),
+        "alone": alone,
+        "writing": _writing(session, customer, language) if alone else "",
         "can_stop": bool(customer and wanted_channels(session, customer)),
         "has_customer": customer is not None,
     }
@@ -163,6 +166,8 @@ def act(token: str, action: str, fields: FormFields, files: FormFiles, house: Ho
         customer = session.get(Customer, ticket.customer_id) if ticket.customer_id else None
         if customer is None:
             raise NotFound("customer", ticket.customer_id)
+        if intent is ReplyIntent.STOP and others_have_its_link(session, ticket):
+            raise NotFound("action", action)
         once = fields.get("once") or uuid4().hex
         if not once.isalnum() or len(once) > 64:
             raise SourceError("this form is not one of ours", key="once")
