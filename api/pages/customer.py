@@ -56,6 +56,8 @@ INTENTS = {
     "stop": ReplyIntent.STOP,
 }
 WRITE = "write"
+_PERSONAL = frozenset({WRITE, "stop"})
+"""What is not done on a page that others have the link of: it would count as the owner's own word."""
 LONGEST = 2000
 OPENS_AFTER_END = timedelta(days=30)
 """So long after its ticket ended, a link still opens; as long as a relapse reopens it."""
@@ -149,7 +151,7 @@ def picture(token: str, picture_id: PathId, house: House) -> Response:
         found = session.get(Attachment, picture_id)
         inbound = session.get(Inbound, found.inbound_id) if found else None
         theirs = inbound is not None and inbound.ticket_id == number and inbound.recipient_id == ticket.customer_id
-        return served(found if theirs else None, picture_id)
+        return served(found if theirs and not others_have_its_link(session, ticket) else None, picture_id)
 
 
 @router.post("/c/{token}/{action}", dependencies=[Depends(guard.same_origin)])
@@ -166,7 +168,7 @@ def act(token: str, action: str, fields: FormFields, files: FormFiles, house: Ho
         customer = session.get(Customer, ticket.customer_id) if ticket.customer_id else None
         if customer is None:
             raise NotFound("customer", ticket.customer_id)
-        if intent is ReplyIntent.STOP and others_have_its_link(session, ticket):
+        if action in _PERSONAL and others_have_its_link(session, ticket):
             raise NotFound("action", action)
         once = fields.get("once") or uuid4().hex
         if not once.isalnum() or len(once) > 64:

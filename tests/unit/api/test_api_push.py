@@ -56,11 +56,12 @@ def test_a_page_that_others_have_the_link_of_decides_nothing_for_the_owner(story
         to = {"recipient_kind": "customer", "recipient_id": "c-next", "not_before": now, "created_at": now}
         session.add(Message(ticket_id=4, stage="opening", state="delivered", **to))
     page = stranger.get(door(story)).text
-    for its_owners_alone in ("/p/", "/push", "/stop", "SMS"):
+    for its_owners_alone in ("/p/", "/push", "/stop", "/write", "SMS"):
         assert its_owners_alone not in page
     assert f"{door(story)}/send" in page
     assert subscribe(story).status_code == 410
-    assert stranger.post(f"{door(story)}/stop", data={"once": "a1"}).status_code == 404
+    for action, said in (("stop", {}), ("write", {"text": "please stop texting me"})):
+        assert stranger.post(f"{door(story)}/{action}", data={"once": "a1", **said}).status_code == 404
     with story.house.database.read() as session:
         sophie = people.customer(session, "c-sophie")
         assert (sophie.refused, Channel.PUSH in sophie.channels) == ({}, False)
