@@ -84,6 +84,15 @@ def not_mine(token: str, fields: FormFields, house: House) -> Response:
         return _back(house, customer)
 
 
+@router.post("/p/{token}/mine", dependencies=[Depends(guard.same_origin)])
+def mine(token: str, fields: FormFields, house: House) -> Response:
+    """It is theirs after all."""
+    with house.database.write() as session:
+        customer = _customer(session, house.signer, token)
+        ownership.own_again(session, device_id=fields.get("device", ""), customer_id=customer.id)
+        return _back(house, customer)
+
+
 def _back(house: House, customer: Customer) -> Response:
     token = house.signer.name_token(Purpose.PERSON, customer.id)
     return RedirectResponse(f"/p/{token}?saved=1", status_code=303)
@@ -151,6 +160,10 @@ def _context(
         "away": (away.astimezone(zone) - timedelta(days=1)).date().isoformat() if away else "",
         "today": now.astimezone(zone).date().isoformat(),
         "devices": [(device, _name(products[device.id], device, language)) for device in devices],
+        "others": [
+            (device, _name(session.get(Product, device.product) if device.product else None, device, language))
+            for device in contacts.disowned_of(session, customer.id)
+        ],
         "cases": _cases(session, signer, customer, language=language),
     }
 

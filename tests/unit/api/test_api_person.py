@@ -120,7 +120,20 @@ def test_a_device_that_is_not_theirs_leaves_the_page_and_the_desk_hears_of_it(ho
             (ticket, "Alice Martin says that hp-1 is not theirs")
         ]
         assert (wanted[0].details["caller_name"], wanted[0].details["caller"]) == ("Alice Martin", "+33612345678")
-    assert "hp-1" not in stranger(house).get(page).text
+    shown = stranger(house).get(page).text
+    assert "1 rue de la Paix" not in shown
+    assert f'action="{page}/not-mine"' not in shown
+
+
+def test_a_slip_of_the_finger_is_taken_back(house: House, page: str) -> None:
+    stranger(house).post(f"{page}/not-mine", data={"device": "hp-1"})
+    shown = stranger(house).get(f"{page}?lang=en").text
+    assert "It is mine after all" in shown
+    assert f'action="{page}/not-mine"' not in shown
+    assert stranger(house).post(f"{page}/mine", data={"device": "hp-1"}).status_code == 303
+    assert f'action="{page}/not-mine"' in stranger(house).get(page).text
+    with house.database.read() as session:
+        assert session.scalars(select(Disowned.customer_id)).all() == []
 
 
 def test_why_somebody_was_told_and_why_somebody_was_not(house: House) -> None:
