@@ -19,14 +19,16 @@ from domain.errors import NotFound, SourceError
 from domain.links import LinkSigner, Purpose
 from domain.messages import Channel, MessageStage, RecipientKind
 from domain.messages import Purpose as About
-from domain.tickets import OPEN_STATES, Announce
+from domain.tickets import OPEN_STATES, Announce, TicketCause
 from store import contacts, ownership, people, timeline
 from store.briefs import HOUSE_NAME, sender_of
 from store.tables import Customer, Device, Message, Product, Ticket
 from store.wishes import ASKED, Wishes, grant
+from tickets import service
 
 router = APIRouter()
 
+_WHOSE = {"en": "Whose device is it?", "fr": "À qui est cet appareil ?"}
 _QUIET = ("21:00", "08:00")
 
 
@@ -72,10 +74,12 @@ def not_mine(token: str, fields: FormFields, house: House) -> Response:
         if device_id not in {device.id for device in contacts.devices_of(session, customer.id)}:
             raise NotFound("device", device_id)
         ownership.disown(session, device_id=device_id, customer_id=customer.id, source="page", now=now)
+        actor = f"customer:{customer.id}"
+        tickets = _open_tickets(session, device_id) or [_ask_whose(session, device_id, customer, now=now)]
         who = {"caller_name": customer.name, "caller": customer.phone} if customer.phone else {}
         reason = f"{customer.name} says that {device_id} is not theirs"
-        for ticket in _open_tickets(session, device_id):
-            timeline.note(session, ticket.id, "disowned", at=now, actor=f"customer:{customer.id}", reason=reason)
+        for ticket in tickets:
+            timeline.note(session, ticket.id, "disowned", at=now, actor=actor, reason=reason)
             house.hand_on(
                 session,
                 [Announce(ticket.id, MessageStage.CALL_WANTED, f"not-mine-{customer.id}", {"reason": reason, **who})],
@@ -184,6 +188,21 @@ def _cases(session: Session, signer: LinkSigner, customer: Customer, *, language
         for ticket in session.scalars(query.order_by(Ticket.id.desc()))
         if ticket.device_id not in not_theirs
     ]
+
+
+def _ask_whose(session: Session, device_id: str, customer: Customer, *, now: datetime) -> Ticket:
+    """A ticket for the desk where none is open: somebody has to find out."""
+    number, _ = service.open_by_hand(
+        session,
+        device_id=device_id,
+        customer_id=customer.id,
+        title=_WHOSE,
+        cause=TicketCause.CUSTOMER,
+        family="ownership",
+        actor=f"customer:{customer.id}",
+        now=now,
+    )
+    return session.get_one(Ticket, number)
 
 
 def _open_tickets(session: Session, device_id: str) -> list[Ticket]:

@@ -125,6 +125,15 @@ def test_a_device_that_is_not_theirs_leaves_the_page_and_the_desk_hears_of_it(ho
     assert f'action="{page}/not-mine"' not in shown
 
 
+def test_where_nothing_is_open_the_desk_gets_a_ticket_that_asks_whose_it_is(house: House, page: str) -> None:
+    stranger(house).post(f"{page}/not-mine", data={"device": "hp-1"})
+    (ticket,) = house.client.get("/v1/tickets?device_id=hp-1").json()["items"]
+    assert (ticket["title"]["en"], ticket["state"]) == ("Whose device is it?", "open")
+    with house.database.read() as session:
+        (wanted,) = session.scalars(select(Message)).all()
+        assert (wanted.stage, wanted.ticket_id) == ("call_wanted", ticket["id"])
+
+
 def test_a_slip_of_the_finger_is_taken_back(house: House, page: str) -> None:
     stranger(house).post(f"{page}/not-mine", data={"device": "hp-1"})
     shown = stranger(house).get(f"{page}?lang=en").text
