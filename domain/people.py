@@ -31,6 +31,8 @@ TELLS: Mapping[str, frozenset[Purpose]] = {
     "neighbour": frozenset({Purpose.SAFETY}),
 }
 """What a contact of a device is told of, by role; the manifest may say otherwise for one."""
+AT_HOME = frozenset({OWNER, "tenant"})
+"""Roles of those who live with the device: danger there is their own."""
 TELLS_OTHERS = frozenset({Purpose.SAFETY, Purpose.APPOINTMENT})
 """What a contact in any other role is told of."""
 
@@ -63,6 +65,12 @@ class Recipient:
     away_until: datetime | None = None
     refused: Mapping[tuple[Channel, Purpose], str] = field(default_factory=dict)
     """What the consent ledger says no to, and the source of that word: stop, bounce, dead_number …"""
+
+    @property
+    def reached_by(self) -> list[Channel]:
+        """Where they may be told at all: their own channels, and calls, for whom nothing else reached is called."""
+        ways = dict.fromkeys([*self.channels, Channel.VOICE])
+        return [channel for channel in ways if self.address(channel)]
 
     def address(self, channel: Channel) -> str | None:
         """Where `channel` reaches this person."""

@@ -6,10 +6,10 @@ Danger passes both. Who has been told already is not counted twice: another rung
 from datetime import datetime, timedelta
 
 from domain.brakes import Brakes, CauseState
-from domain.messages import Refusal
+from domain.messages import RecipientKind, Refusal
 from domain.outbox import Pending
 from notify.verdicts import Hold, Suppress, Verdict
-from notify.wishes import open_channels
+from notify.wishes import open_channels, would_be_late
 
 LOOK_AGAIN = timedelta(minutes=15)
 
@@ -28,13 +28,14 @@ def approved(pending: Pending, now: datetime) -> Verdict | None:
 
 
 def affordable(pending: Pending, now: datetime) -> Verdict | None:
-    """Above the ceiling of a day what costs something waits for the next; it may pass it by what is under way."""
-    brakes = pending.brief.brakes
-    if pending.goes_at_any_price or not _costs(pending, brakes):
+    """Above the ceiling of a day what costs something and can wait does so until the next; it may pass the ceiling by
+    what is under way. The desk is told at once: it is who can help."""
+    brakes, to_desk = pending.brief.brakes, pending.brief.recipient.kind is RecipientKind.DISPATCHER
+    until = brakes.tomorrow or now + LOOK_AGAIN
+    if pending.goes_at_any_price or to_desk or would_be_late(pending, until) or not _costs(pending, brakes):
         return None
     for purse in brakes.purses:
         if purse.amount >= purse.ceiling:
-            until = brakes.tomorrow or now + LOOK_AGAIN
             return Hold(until, Refusal.COST, f"today's ceiling of {purse.ceiling:g} for {purse.scope} is reached")
     return None
 

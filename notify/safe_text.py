@@ -46,7 +46,8 @@ _SUBJECT_DANGER = {"en": "Danger: your {noun}", "fr": "Danger : votre {noun}"}
 def safe_text(moment: str, facts: Mapping[str, Any], *, channel: Channel, language: str) -> Content:
     """In danger the instruction comes first, here too."""
     known = {name: facts[name] or "" for name in ("maker", "noun", "link", "device_id")}
-    instruction = str(facts["instruction"] or "")
+    # Who does not live there need not get out of anywhere.
+    instruction = "" if facts["whose"] else str(facts["instruction"] or "")
     danger, staff = moment == SAFETY, audience_of(moment) is not RecipientKind.CUSTOMER
     if channel is Channel.VOICE:
         words = _SPOKEN_DANGER if danger else _SPOKEN_NEWS

@@ -35,7 +35,7 @@ def samples(moment: str, language: str) -> list[Sample]:
         Sample(name, stage, change(start), plausible)
         for name, (change, plausible) in _VARIANTS.items()
         # Danger has words of its own, so the others never tell it as news.
-        if name != "danger" or stage not in BAD_NEWS or moment == SAFETY
+        if name not in {"danger", "neighbour"} or stage not in BAD_NEWS or moment == SAFETY
     ]
 
 
@@ -221,12 +221,18 @@ def _dangerous(brief: Brief) -> Brief:
     )
 
 
+def _neighbourly(brief: Brief) -> Brief:
+    """For somebody who does not live there."""
+    return replace(brief, role="neighbour", customer_name="Paul Durand")
+
+
 _VARIANTS: Mapping[str, tuple[Callable[[Brief], Brief], bool]] = {
     "plain": (lambda brief: brief, True),
     "first contact": (_first, True),
     "bare": (_bare, True),
     "late": (_late, True),
     "danger": (_dangerous, True),
+    "neighbour": (lambda brief: _neighbourly(_dangerous(brief)), True),
     "one language": (_one_language, True),
     "long names": (_long, False),
     "accents": (_accents, False),

@@ -8,13 +8,37 @@ from zoneinfo import ZoneInfo
 from domain.messages import ANSWERS, BAD_NEWS, GOOD_NEWS, REACHED, Channel, MessageStage, MessageState
 from domain.people import Recipient
 
-_NAMES = {Channel.SMS: "SMS", Channel.EMAIL: "e-mail", Channel.VOICE: "a call", Channel.WHATSAPP: "WhatsApp"}
+_NAMES = {
+    Channel.SMS: "SMS",
+    Channel.EMAIL: "e-mail",
+    Channel.VOICE: "a call",
+    Channel.WHATSAPP: "WhatsApp",
+    Channel.PUSH: "a push notification",
+    Channel.WEBHOOK: "their connected app",
+    Channel.LETTER: "a letter",
+}
+_CAUSES = {
+    MessageStage.VISIT_CONFIRMED: "a technician will come to them",
+    MessageStage.VISIT_NONE_FREE: "they wait for a visit and nobody is free yet",
+    MessageStage.ON_THE_WAY: "the technician has set out to them",
+    MessageStage.DIGEST: "what was kept back for them is told in one message",
+    MessageStage.VISIT_OFFER: "the visit is offered to them",
+    MessageStage.VISIT_CANCELLED: "a visit of theirs is called off",
+    MessageStage.NO_TECHNICIAN: "a visit is wanted and nobody can be sent",
+    MessageStage.CALL_WANTED: "a customer waits for their call",
+    MessageStage.NOBODY_REACHABLE: "no customer can be reached about it",
+    MessageStage.APPROVAL_WANTED: "many people would hear of one cause, and a person has to agree",
+    MessageStage.COST_CEILING: "messages have cost much today",
+    MessageStage.TEMPLATE_BROKEN: "the words of a message failed",
+}
 _RANKS = ("first", "second", "third", "fourth", "fifth")
-_STATES = {
+_ON_THEIR_WAY = {
     MessageState.READY: "is about to be told",
     MessageState.HELD: "is told later",
     MessageState.SUBMITTING: "is being told at this moment",
-    MessageState.IN_DOUBT: "may have been told: the provider can neither confirm nor deny it",
+}
+_NOT_TOLD = {
+    MessageState.IN_DOUBT: "may or may not have been told",
     MessageState.SUPPRESSED: "was not told",
     MessageState.SUPERSEDED: "was not told this",
     MessageState.EXPIRED: "was not told in time",
@@ -22,6 +46,16 @@ _STATES = {
     MessageState.FAILED: "could not be told",
     MessageState.DEAD: "could not be told",
 }
+_UNSAID = {
+    MessageState.IN_DOUBT: "the provider can neither confirm nor deny it",
+    MessageState.SUPPRESSED: "it was kept back",
+    MessageState.SUPERSEDED: "something newer had made it needless",
+    MessageState.EXPIRED: "by then it was of no use any more",
+    MessageState.UNDELIVERED: "the provider could not deliver it",
+    MessageState.FAILED: "the provider turned it down",
+    MessageState.DEAD: "every way that we know has failed",
+}
+"""What is so of each state, for a message beside which nothing is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +81,9 @@ def why(facts: Facts) -> str:
     who = facts.person.name or facts.person.id
     if facts.state in REACHED:
         return f"{who} was told because {_cause(facts)}{_way(facts)}{_hour(facts)}."
-    said = _STATES[facts.state]
+    if facts.state in _NOT_TOLD:
+        return f"{who} {_NOT_TOLD[facts.state]}: {facts.reason.rstrip('.') or _UNSAID[facts.state]}."
+    said = _ON_THEIR_WAY[facts.state]
     return f"{who} {said}: {facts.reason.rstrip('.')}." if facts.reason else f"{who} {said}, because {_cause(facts)}."
 
 
@@ -64,9 +100,7 @@ def _cause(facts: Facts) -> str:
         return "it is over and they had been told of it"
     if facts.stage in ANSWERS:
         return "they had written to us"
-    if facts.stage is MessageStage.DIGEST:
-        return "several things had come together for one message"
-    return f"{facts.stage.replace('_', ' ')} is for them"
+    return _CAUSES.get(facts.stage, "it concerns them")
 
 
 def _way(facts: Facts) -> str:

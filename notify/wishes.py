@@ -16,6 +16,7 @@ MORNING_AT = time(9)
 _CAN_WAIT = frozenset({Severity.INFO, Severity.MINOR})
 _CANNOT_WAIT = (ANSWERS - {MessageStage.AGENT_REPLY}) | {MessageStage.ON_THE_WAY}
 """A colleague's own words wait for the morning, unless the person has just written."""
+_BEFORE_THE_VISIT = frozenset({MessageStage.VISIT_CONFIRMED, MessageStage.VISIT_OFFER, MessageStage.VISIT_CANCELLED})
 _UNREACHABLE = {
     "bounce": "mail to this address bounced",
     "dead_number": "this number cannot be reached",
@@ -115,11 +116,11 @@ def within_cap(pending: Pending, now: datetime) -> Verdict | None:
 def outside_quiet_hours(pending: Pending, now: datetime) -> Verdict | None:
     """At night only answers, and what would be too late in the morning."""
     person = pending.brief.recipient
-    if person.quiet_hours is None or pending.stage in _CANNOT_WAIT or pending.brief.details.get("awake"):
+    if person.quiet_hours is None:
         return None
     zones = [ZoneInfo(name) for name in person.zones or (person.timezone,)]
     until = person.quiet_hours.release(now, *zones)
-    if until <= now or _too_late_by(pending, until):
+    if until <= now or would_be_late(pending, until):
         return None
     local = _local(pending, until)
     day = "" if local.date() - _local(pending, now).date() <= timedelta(days=1) else f"{local:%A} "
@@ -152,10 +153,12 @@ def _is_full(pending: Pending, channel: Channel) -> bool:
     return channel in brief.caps and brief.said_today.get(channel, 0) >= brief.caps[channel]
 
 
-def _too_late_by(pending: Pending, until: datetime) -> bool:
+def would_be_late(pending: Pending, until: datetime) -> bool:
+    """Whether it is of no use any more at `until`: an answer, who is on the way, a visit that begins before."""
     start = pending.brief.visit_start
-    is_customer = pending.brief.recipient.kind is RecipientKind.CUSTOMER
-    return is_customer and pending.stage is MessageStage.VISIT_CONFIRMED and start is not None and start <= until
+    begins_before = pending.stage in _BEFORE_THE_VISIT and start is not None and start <= until
+    just_wrote = bool(pending.brief.details.get("awake"))
+    return begins_before or just_wrote or pending.stage in _CANNOT_WAIT
 
 
 def _local(pending: Pending, moment: datetime) -> datetime:

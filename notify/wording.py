@@ -9,6 +9,7 @@ from domain.clock import parse_iso
 from domain.faults import Severity
 from domain.messages import BAD_NEWS, REACHED, MessageStage, RecipientKind, audience
 from domain.outbox import Brief, Words
+from domain.people import AT_HOME
 from domain.tickets import VisitState
 from notify import times
 from notify.templating import absent
@@ -35,6 +36,7 @@ FACTS: Mapping[str, str] = {
     "first_contact": "true if this person never heard from us before",
     "name": "whom it is for",
     "is_customer": "true unless it is for a technician or the dispatcher",
+    "whose": "whose home it is, for a neighbour or caretaker who is told; not known to those who live there",
     "technician": "first name of who comes",
     "place": "where the product stands",
     "skill": "what the repair asks for",
@@ -117,6 +119,7 @@ def facts(brief: Brief, *, language: str, now: datetime) -> dict[str, Any]:
         "first_contact": brief.first_contact,
         "name": brief.recipient.name,
         "is_customer": brief.recipient.kind is RecipientKind.CUSTOMER,
+        "whose": _whose(brief),
         "technician": brief.technician,
         "place": brief.place,
         "skill": brief.skill,
@@ -150,6 +153,12 @@ def _item(item: Mapping[str, Any], language: str) -> dict[str, Any]:
     noun = _within_a_sentence(phrases["noun"] or pick(_DEVICE, language))
     phrases |= {"noun": noun, "Noun": _starting(noun), "title": _within_a_sentence(phrases["title"])}
     return {name: phrase or absent(f"item.{name}") for name, phrase in phrases.items()}
+
+
+def _whose(brief: Brief) -> str | None:
+    """Who lives with the device, for a customer who does not."""
+    at_home = brief.recipient.kind is not RecipientKind.CUSTOMER or brief.role in AT_HOME
+    return None if at_home else brief.customer_name
 
 
 def _until(brief: Brief, *, language: str) -> str | None:

@@ -7,10 +7,10 @@ from datetime import datetime
 from sqlalchemy import String, cast, or_, select
 from sqlalchemy.orm import Session
 
-from domain.messages import Purpose
+from domain.messages import Purpose, RecipientKind
 from domain.people import EVERYTHING, OWNER, TELLS, TELLS_OTHERS
 from store.ownership import disowned
-from store.tables import Customer, Device
+from store.tables import Customer, Device, Message, Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,35 @@ def role_of(device: Device | None, customer_id: str, *, owner_id: str | None) ->
 
 def devices_of(session: Session, customer_id: str) -> Sequence[Device]:
     """What concerns a person, as owner or otherwise, without what they said is not theirs."""
+    not_theirs = disowned(session, customer_id)
+    return [device for device in _named(session, customer_id) if device.id not in not_theirs]
+
+
+def disowned_of(session: Session, customer_id: str) -> Sequence[Device]:
+    """What is still ours to put right: it names a person who said that it is not theirs."""
+    not_theirs = disowned(session, customer_id)
+    return [device for device in _named(session, customer_id) if device.id in not_theirs]
+
+
+def _named(session: Session, customer_id: str) -> Sequence[Device]:
     # The text of a JSON list is not searched by an index: for a page, not for the flow.
     named = cast(Device.contacts, String).contains(f'"{customer_id}"', autoescape=True)
     rows = session.scalars(select(Device).where(or_(Device.customer_id == customer_id, named)).order_by(Device.id))
-    not_theirs = disowned(session, customer_id)
     return [
         row
         for row in rows
-        if row.id not in not_theirs
-        and (row.customer_id == customer_id or any(one["customer"] == customer_id for one in row.contacts))
+        if row.customer_id == customer_id or any(one["customer"] == customer_id for one in row.contacts)
     ]
+
+
+def others_have_its_link(session: Session, ticket: Ticket) -> bool:
+    """Whether others than the owner were told of it: all get the same link, so its page decides nothing personal."""
+    query = select(Message.id).where(
+        Message.ticket_id == ticket.id,
+        Message.recipient_kind == RecipientKind.CUSTOMER,
+        Message.recipient_id != ticket.customer_id,
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def _is_away(session: Session, customer_id: str, *, now: datetime) -> bool:

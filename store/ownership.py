@@ -18,7 +18,7 @@ def disown(session: Session, *, device_id: str, customer_id: str, source: str, n
 
 
 def own_again(session: Session, *, device_id: str, customer_id: str) -> None:
-    """An agent has made sure that it is theirs after all."""
+    """They say that it is theirs after all."""
     session.execute(delete(Disowned).where(Disowned.device_id == device_id, Disowned.customer_id == customer_id))
 
 

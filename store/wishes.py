@@ -34,12 +34,10 @@ def grant(session: Session, customer: Customer, wishes: Wishes, *, now: datetime
     customer.digest = "daily" if wishes.digest else None
     customer.quiet_from, customer.quiet_to = wishes.quiet or (None, None)
     customer.quiet_sundays = wishes.sundays
-    if wishes.away_until != customer.away_until:
+    if wishes.away_until != absence.away_until(session, customer.id, now):
         absence.set_away(session, customer.id, wishes.away_until, now)
     person = people.customer(session, customer.id)
-    for channel in person.channels:
-        if not person.address(channel):
-            continue
+    for channel in person.reached_by:
         for granted in (True, False):
             changed = [
                 purpose

@@ -31,6 +31,7 @@ from domain.messages import RecipientKind, ReplyIntent
 from domain.tickets import TicketState
 from store import threads, timeline
 from store.briefs import sender_of
+from store.contacts import others_have_its_link
 from store.people import wanted_channels
 from store.pictures import Picture
 from store.tables import (
@@ -55,6 +56,8 @@ INTENTS = {
     "stop": ReplyIntent.STOP,
 }
 WRITE = "write"
+_PERSONAL = frozenset({WRITE, "stop"})
+"""What is not done on a page that others have the link of: it would count as the owner's own word."""
 LONGEST = 2000
 OPENS_AFTER_END = timedelta(days=30)
 """So long after its ticket ended, a link still opens; as long as a relapse reopens it."""
@@ -81,7 +84,7 @@ def show(
         request,
         "customer.html",
         part="parts/customer.html",
-        push_key=house.push_key,
+        push_key=house.push_key if context["alone"] else "",
         chart=chart,
         chart_title=evidence.title if evidence else "",
         token=token,
@@ -111,6 +114,7 @@ def _context(
 ) -> dict[str, Any]:
     product = session.get(Product, device.product) if device and device.product else None
     facts = facts_of(session, ticket, customer, product)
+    alone = not others_have_its_link(session, ticket)
     noun = said(facts.noun, language, default="appareil" if language == "fr" else "device")
     technicians = {row.id: row.name for row in session.scalars(select(Technician))}
     log = customer_log.so_far(
@@ -131,7 +135,8 @@ def _context(
             pictures_at=f"/c/{token}/pictures",
         ),
         "log": [(times.at(step.at, zone, now=now, language=language), step) for step in log],
-        "writing": _writing(session, customer, language),
+        "alone": alone,
+        "writing": _writing(session, customer, language) if alone else "",
         "can_stop": bool(customer and wanted_channels(session, customer)),
         "has_customer": customer is not None,
     }
@@ -146,7 +151,7 @@ def picture(token: str, picture_id: PathId, house: House) -> Response:
         found = session.get(Attachment, picture_id)
         inbound = session.get(Inbound, found.inbound_id) if found else None
         theirs = inbound is not None and inbound.ticket_id == number and inbound.recipient_id == ticket.customer_id
-        return served(found if theirs else None, picture_id)
+        return served(found if theirs and not others_have_its_link(session, ticket) else None, picture_id)
 
 
 @router.post("/c/{token}/{action}", dependencies=[Depends(guard.same_origin)])
@@ -163,6 +168,8 @@ def act(token: str, action: str, fields: FormFields, files: FormFiles, house: Ho
         customer = session.get(Customer, ticket.customer_id) if ticket.customer_id else None
         if customer is None:
             raise NotFound("customer", ticket.customer_id)
+        if action in _PERSONAL and others_have_its_link(session, ticket):
+            raise NotFound("action", action)
         once = fields.get("once") or uuid4().hex
         if not once.isalnum() or len(once) > 64:
             raise SourceError("this form is not one of ours", key="once")

@@ -19,14 +19,16 @@ from domain.errors import NotFound, SourceError
 from domain.links import LinkSigner, Purpose
 from domain.messages import Channel, MessageStage, RecipientKind
 from domain.messages import Purpose as About
-from domain.tickets import OPEN_STATES, Announce
+from domain.tickets import OPEN_STATES, Announce, TicketCause
 from store import contacts, ownership, people, timeline
 from store.briefs import HOUSE_NAME, sender_of
 from store.tables import Customer, Device, Message, Product, Ticket
 from store.wishes import ASKED, Wishes, grant
+from tickets import service
 
 router = APIRouter()
 
+_WHOSE = {"en": "Whose device is it?", "fr": "À qui est cet appareil ?"}
 _QUIET = ("21:00", "08:00")
 
 
@@ -72,14 +74,26 @@ def not_mine(token: str, fields: FormFields, house: House) -> Response:
         if device_id not in {device.id for device in contacts.devices_of(session, customer.id)}:
             raise NotFound("device", device_id)
         ownership.disown(session, device_id=device_id, customer_id=customer.id, source="page", now=now)
+        actor = f"customer:{customer.id}"
+        tickets = _open_tickets(session, device_id) or [_ask_whose(session, device_id, customer, now=now)]
+        who = {"caller_name": customer.name, "caller": customer.phone} if customer.phone else {}
         reason = f"{customer.name} says that {device_id} is not theirs"
-        for ticket in _open_tickets(session, device_id):
-            timeline.note(session, ticket.id, "disowned", at=now, actor=f"customer:{customer.id}", reason=reason)
+        for ticket in tickets:
+            timeline.note(session, ticket.id, "disowned", at=now, actor=actor, reason=reason)
             house.hand_on(
                 session,
-                [Announce(ticket.id, MessageStage.CALL_WANTED, f"not-mine-{customer.id}", {"reason": reason})],
+                [Announce(ticket.id, MessageStage.CALL_WANTED, f"not-mine-{customer.id}", {"reason": reason, **who})],
                 now=now,
             )
+        return _back(house, customer)
+
+
+@router.post("/p/{token}/mine", dependencies=[Depends(guard.same_origin)])
+def mine(token: str, fields: FormFields, house: House) -> Response:
+    """It is theirs after all."""
+    with house.database.write() as session:
+        customer = _customer(session, house.signer, token)
+        ownership.own_again(session, device_id=fields.get("device", ""), customer_id=customer.id)
         return _back(house, customer)
 
 
@@ -141,9 +155,7 @@ def _context(
         "sender": senders.pop() if len(senders) == 1 else HOUSE_NAME,
         "asked": ASKED,
         "channels": [
-            (channel, [(about, not person.refuses(channel, about)) for about in ASKED])
-            for channel in person.channels
-            if person.address(channel)
+            (channel, [(about, not person.refuses(channel, about)) for about in ASKED]) for channel in person.reached_by
         ],
         "quiet": (customer.quiet_from, customer.quiet_to) if customer.quiet_from and customer.quiet_to else None,
         "usual_quiet": _QUIET,
@@ -152,6 +164,10 @@ def _context(
         "away": (away.astimezone(zone) - timedelta(days=1)).date().isoformat() if away else "",
         "today": now.astimezone(zone).date().isoformat(),
         "devices": [(device, _name(products[device.id], device, language)) for device in devices],
+        "others": [
+            (device, _name(session.get(Product, device.product) if device.product else None, device, language))
+            for device in contacts.disowned_of(session, customer.id)
+        ],
         "cases": _cases(session, signer, customer, language=language),
     }
 
@@ -172,6 +188,21 @@ def _cases(session: Session, signer: LinkSigner, customer: Customer, *, language
         for ticket in session.scalars(query.order_by(Ticket.id.desc()))
         if ticket.device_id not in not_theirs
     ]
+
+
+def _ask_whose(session: Session, device_id: str, customer: Customer, *, now: datetime) -> Ticket:
+    """A ticket for the desk where none is open: somebody has to find out."""
+    number, _ = service.open_by_hand(
+        session,
+        device_id=device_id,
+        customer_id=customer.id,
+        title=_WHOSE,
+        cause=TicketCause.CUSTOMER,
+        family="ownership",
+        actor=f"customer:{customer.id}",
+        now=now,
+    )
+    return session.get_one(Ticket, number)
 
 
 def _open_tickets(session: Session, device_id: str) -> list[Ticket]:

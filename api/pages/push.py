@@ -12,6 +12,7 @@ from domain.errors import NotFound, SourceError
 from domain.links import Purpose
 from domain.messages import Channel, RecipientKind
 from store import consent
+from store.contacts import others_have_its_link
 from store.tables import Customer, Ticket
 
 router = APIRouter()
@@ -58,8 +59,10 @@ def subscribe(token: str, subscription: Subscription, house: House) -> None:
     with house.database.write() as session:
         ticket = session.get(Ticket, number)
         customer = session.get(Customer, ticket.customer_id) if ticket and ticket.customer_id else None
-        if customer is None:
+        if ticket is None or customer is None:
             raise NotFound("customer", token)
+        if others_have_its_link(session, ticket):
+            raise Gone("this link is not one person's alone")
         customer.push = subscription.model_dump_json()
         customer.channels = [Channel.PUSH, *(one for one in customer.channels if one != Channel.PUSH)]
         consent.record(

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from api import unsubscribing
 from api.pages.rendering import page
-from api.services import House
+from api.services import House, Services
 from api.views.unsubscribe_words import key, stays, words_of
 from domain.errors import NotFound
 from domain.links import Purpose as LinkPurpose
@@ -27,7 +27,7 @@ def show(token: str, request: Request, house: House) -> Response:
     """What one click would do. Looking changes nothing."""
     with house.database.read() as session:
         message = _message(session, house, token)
-        context = _context(session, message)
+        context = _context(session, message, house)
     return page(request, "unsubscribe.html", token=token, **context)
 
 
@@ -36,7 +36,7 @@ def stop(token: str, request: Request, house: House) -> Response:
     with house.database.write() as session:
         message = _message(session, house, token)
         unsubscribing.refuse(session, message, evidence="one click", now=house.clock.now())
-        context = _context(session, message)
+        context = _context(session, message, house)
     return page(request, "unsubscribe.html", token=token, **context)
 
 
@@ -45,7 +45,7 @@ def undo(token: str, request: Request, house: House) -> Response:
     with house.database.write() as session:
         message = _message(session, house, token)
         unsubscribing.take_back(session, message, evidence="taken back", now=house.clock.now())
-        context = _context(session, message)
+        context = _context(session, message, house)
     return page(request, "unsubscribe.html", token=token, **context | {"undone": True})
 
 
@@ -58,7 +58,7 @@ def _message(session: Session, house: House, token: str) -> Message:
     return message
 
 
-def _context(session: Session, message: Message) -> dict[str, Any]:
+def _context(session: Session, message: Message, house: Services) -> dict[str, Any]:
     person, purpose = people.customer(session, message.recipient_id), Purpose(message.purpose)
     refused = person.refused.get((Channel.EMAIL, purpose))
     others = [
@@ -78,6 +78,7 @@ def _context(session: Session, message: Message) -> dict[str, Any]:
         "does": words[key("does" if wanted else "did", purpose)],
         "stays": stays(others, words),
         "undone": False,
+        "wishes_token": house.signer.name_token(LinkPurpose.PERSON, person.id),
     }
 
 

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from domain.links import Purpose
+from store.tables import CauseRow
 from tests.fakes.api_house import TOKEN, House
 from tests.fakes.api_server import serving
 from tests.fakes.api_story import Story, morning
@@ -60,6 +61,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     port = free_port()
     house = House(tmp_path_factory.mktemp("pages"), public_url=f"http://127.0.0.1:{port}")
     story = morning(house)
+    _asked(house)
     house.status = {
         "ready": True,
         "trouble": [],
@@ -75,6 +77,25 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield Stage(address, house, story, browser)
         browser.close()
     house.close()
+
+
+def _asked(house: House) -> None:
+    """One cause waits for a word, another has had it."""
+    now = house.clock.now()
+    asked = {"since": now, "last_at": now, "wanted_at": now, "ticket_id": 2}
+    with house.database.write() as session:
+        session.add(CauseRow(key="firmware:heatpump-x:2.1", told=50, state="waiting", **asked))
+        session.add(
+            CauseRow(
+                key="rule:boiler-smoke:3",
+                told=50,
+                state="approved",
+                decided_at=now,
+                decided_by="Claire",
+                note="the whole street",
+                **asked,
+            )
+        )
 
 
 PAGES = {
@@ -97,6 +118,8 @@ PAGES = {
     "customer-over": "customer:1",
     "technician": "visit:1",
     "unsubscribe": "unsubscribe:4",
+    "person": "person:c-camille",
+    "approvals": "/approvals",
     "not-found": "/nothing/here",
 }
 
@@ -126,6 +149,8 @@ def _path(stage: Stage, wanted: str) -> str:
     kind, _, number = wanted.partition(":")
     if kind == "customer":
         return stage.customer(int(number))
+    if kind == "person":
+        return f"/p/{stage.house.signer.name_token(Purpose.PERSON, number)}"
     if kind == "unsubscribe":
         return f"/u/{stage.house.signer.token(Purpose.UNSUBSCRIBE, int(number))}"
     return stage.visit(int(number)) if kind == "visit" else wanted

@@ -1,7 +1,7 @@
 """A person's own page and the sentences of why: what is chosen there holds, and nobody opens another's."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -12,10 +12,13 @@ from domain.messages import Purpose as About
 from domain.tickets import TicketState
 from store import people
 from store.tables import Consent, Customer, Device, Disowned, Message, Ticket
+from store.wishes import ASKED
 from tests.fakes.api_house import House
 
 EVERYTHING = {
-    f"{channel}.{about}": "on" for channel in ("sms", "email") for about in ("safety", "service", "appointment")
+    f"{channel}.{about}": "on"
+    for channel in ("sms", "email", "voice")
+    for about in ("safety", "service", "appointment")
 }
 USUAL = {**EVERYTHING, "from": "21:00", "to": "08:00", "language": "en"}
 
@@ -65,6 +68,27 @@ def test_each_channel_and_purpose_can_be_refused_and_wanted_again(house: House, 
         assert people.customer(session, "c-1").refused == {}
 
 
+def test_calls_can_be_refused_too_for_they_need_but_a_number(house: House, page: str) -> None:
+    assert 'name="voice.service" checked' in stranger(house).get(page).text
+    silent = {name: value for name, value in USUAL.items() if not name.startswith("voice.")}
+    stranger(house).post(f"{page}/wishes", data=silent)
+    with house.database.read() as session:
+        assert people.customer(session, "c-1").refused == {(Channel.VOICE, about): "page" for about in ASKED}
+        session.get_one(Customer, "c-1").phone = None
+        assert "voice" not in people.customer(session, "c-1").reached_by
+
+
+def test_saving_after_an_absence_leaves_the_summary_of_the_evening_at_its_hour(house: House, page: str) -> None:
+    now, evening = house.clock.now(), house.clock.now() + timedelta(hours=9)
+    with house.database.write() as session:
+        session.get_one(Customer, "c-1").away_until = now - timedelta(days=3)
+        to = {"recipient_kind": "customer", "recipient_id": "c-1", "state": "held", "created_at": now}
+        session.add(Message(stage="digest", occurrence="2026-03-03", not_before=evening, **to))
+    stranger(house).post(f"{page}/wishes", data=USUAL)
+    with house.database.read() as session:
+        assert session.scalars(select(Message.not_before).where(Message.stage == "digest")).all() == [evening]
+
+
 def test_what_was_chosen_outlives_the_same_manifest_and_yields_to_a_changed_one(house: House, page: str) -> None:
     chosen = {**USUAL, "from": "22:30", "to": "07:00", "sundays": "on", "digest": "on", "language": "fr"}
     stranger(house).post(f"{page}/wishes", data={**chosen, "away_until": "2026-03-20"})
@@ -95,7 +119,30 @@ def test_a_device_that_is_not_theirs_leaves_the_page_and_the_desk_hears_of_it(ho
         assert [(one.ticket_id, one.details["reason"]) for one in wanted] == [
             (ticket, "Alice Martin says that hp-1 is not theirs")
         ]
-    assert "hp-1" not in stranger(house).get(page).text
+        assert (wanted[0].details["caller_name"], wanted[0].details["caller"]) == ("Alice Martin", "+33612345678")
+    shown = stranger(house).get(page).text
+    assert "1 rue de la Paix" not in shown
+    assert f'action="{page}/not-mine"' not in shown
+
+
+def test_where_nothing_is_open_the_desk_gets_a_ticket_that_asks_whose_it_is(house: House, page: str) -> None:
+    stranger(house).post(f"{page}/not-mine", data={"device": "hp-1"})
+    (ticket,) = house.client.get("/v1/tickets?device_id=hp-1").json()["items"]
+    assert (ticket["title"]["en"], ticket["state"]) == ("Whose device is it?", "open")
+    with house.database.read() as session:
+        (wanted,) = session.scalars(select(Message)).all()
+        assert (wanted.stage, wanted.ticket_id) == ("call_wanted", ticket["id"])
+
+
+def test_a_slip_of_the_finger_is_taken_back(house: House, page: str) -> None:
+    stranger(house).post(f"{page}/not-mine", data={"device": "hp-1"})
+    shown = stranger(house).get(f"{page}?lang=en").text
+    assert "It is mine after all" in shown
+    assert f'action="{page}/not-mine"' not in shown
+    assert stranger(house).post(f"{page}/mine", data={"device": "hp-1"}).status_code == 303
+    assert f'action="{page}/not-mine"' in stranger(house).get(page).text
+    with house.database.read() as session:
+        assert session.scalars(select(Disowned.customer_id)).all() == []
 
 
 def test_why_somebody_was_told_and_why_somebody_was_not(house: House) -> None:

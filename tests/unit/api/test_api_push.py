@@ -6,7 +6,7 @@ from dataclasses import replace
 from domain.links import Purpose
 from domain.messages import Channel
 from store import people
-from store.tables import Customer
+from store.tables import Customer, Message
 from tests.fakes.api_story import Story
 from tests.fakes.posted import Browser
 
@@ -45,6 +45,26 @@ def test_a_tap_makes_this_browser_the_first_channel(story: Story) -> None:
         assert person.channels[0] is Channel.PUSH
         assert list(person.channels).count(Channel.PUSH) == 1
         assert json.loads(person.address(Channel.PUSH) or "")["endpoint"] == ENDPOINT
+
+
+def test_a_page_that_others_have_the_link_of_decides_nothing_for_the_owner(story: Story) -> None:
+    set_up(story)
+    stranger, now = story.house.browser(signed_in=False), story.house.clock.now()
+    assert "/p/c-sophie" in stranger.get(door(story)).text
+    with story.house.database.write() as session:
+        session.add(Customer(id="c-next", name="Next Door"))
+        to = {"recipient_kind": "customer", "recipient_id": "c-next", "not_before": now, "created_at": now}
+        session.add(Message(ticket_id=4, stage="opening", state="delivered", **to))
+    page = stranger.get(door(story)).text
+    for its_owners_alone in ("/p/", "/push", "/stop", "/write", "SMS"):
+        assert its_owners_alone not in page
+    assert f"{door(story)}/send" in page
+    assert subscribe(story).status_code == 410
+    for action, said in (("stop", {}), ("write", {"text": "please stop texting me"})):
+        assert stranger.post(f"{door(story)}/{action}", data={"once": "a1", **said}).status_code == 404
+    with story.house.database.read() as session:
+        sophie = people.customer(session, "c-sophie")
+        assert (sophie.refused, Channel.PUSH in sophie.channels) == ({}, False)
 
 
 def test_only_push_services_are_posted_to(story: Story) -> None:

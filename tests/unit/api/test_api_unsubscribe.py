@@ -1,5 +1,6 @@
 """One click ends a kind of e-mail, at once and without a login; looking ends nothing, and it can be taken back."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,14 @@ def timeline(house: House) -> list[str]:
     """What an agent reads on Sophie's ticket."""
     (ticket,) = house.client.get("/v1/tickets?customer_id=c-sophie").json()["items"]
     return [entry["kind"] for entry in house.client.get(f"/v1/tickets/{ticket['id']}").json()["timeline"]]
+
+
+def test_from_there_it_is_one_tap_to_all_that_can_be_chosen(house: House) -> None:
+    stranger = house.browser(signed_in=False)
+    for path in ("", "/undo"):
+        page = stranger.post(f"{link(house, number(house))}{path}", data=ONE_CLICK).text
+        (there,) = re.findall(r'href="(/p/[^"]+)"', page)
+        assert "Lave-linge" in stranger.get(there).text
 
 
 def test_a_scanner_that_looks_ends_nothing(house: House) -> None:

@@ -184,6 +184,20 @@ def test_danger_is_never_told_as_a_nuisance(stage):
     assert moment_of(stage, brief(stage, severity=Severity.SAFETY)) == SAFETY
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_who_does_not_live_there_is_not_told_to_leave_their_own_home(renderer, language):
+    instruction = {"en": "Get out", "fr": "Sortez"}
+    facts = {"severity": Severity.SAFETY, "instruction": instruction, "customer_name": "Paul Durand"}
+    for stage in (MessageStage.OPENING, MessageStage.RESOLVED):
+        for channel in (Channel.SMS, Channel.EMAIL, Channel.VOICE):
+            told = brief(stage, language=language, role="neighbour", **facts)
+            said = renderer.render(stage, told, channel=channel, now=NOW).content.text
+            assert "Paul Durand" in said
+            assert not any(word in said.lower() for word in ("get out", "sortez", "your heat pump", "votre pompe"))
+    at_home = brief(language=language, role="tenant", **facts)
+    assert "Paul" not in renderer.render(MessageStage.OPENING, at_home, channel=Channel.SMS, now=NOW).content.text
+
+
 def test_good_news_after_danger_does_not_thank_for_patience(renderer):
     text = sms(renderer, MessageStage.RESOLVED, severity=Severity.SAFETY)
     assert "no longer reports danger since 14:10" in text
@@ -200,7 +214,31 @@ def test_a_summary_lists_what_it_sums_up(renderer):
     assert told.subject == "3 more pieces of news about your devices"
     assert "Heat pump stops too often.\n\nBoiler: low pressure.\n\nDevice." in told.text
     one = email(renderer, MessageStage.DIGEST, details={"count": 1, "items": items[:1]})
-    assert "your heat pump" in one.subject
+    assert one.subject == "News about your heat pump"
+
+
+@pytest.mark.parametrize(
+    ("item", "wanted"),
+    [
+        ({"noun": {"en": "heat pump"}, "says": {"en": "stops too often"}}, "your heat pump stops too often. We kept"),
+        ({"noun": "boiler", "title": "Low pressure"}, "your boiler needs a look: low pressure. We kept"),
+    ],
+)
+def test_a_summary_of_one_thing_says_that_thing(renderer, item, wanted):
+    details = {"count": 1, "items": [item]}
+    text = sms(renderer, MessageStage.DIGEST, details=details)
+    assert text.startswith(f"Thermia: {wanted}")
+    assert segments(text).count == 1
+    assert "in one message" not in email(renderer, MessageStage.DIGEST, details=details).text
+
+
+def test_who_is_to_call_reads_why(renderer):
+    details = {"reason": "Alice Martin says that hp-1 is not theirs"}
+    for said in (
+        sms(renderer, MessageStage.CALL_WANTED, details=details),
+        email(renderer, MessageStage.CALL_WANTED, details=details).text,
+    ):
+        assert "not theirs" in said
 
 
 @pytest.mark.parametrize(("language", "wanted"), [("en", "until Tue 17 Mar"), ("fr", "jusqu'au mardi 17/03")])

@@ -63,3 +63,9 @@ def test_a_call_leaves_a_way_to_a_person(broken):
 
 def test_names_with_braces_are_only_names(broken):
     assert "{0}{maker}" in said(broken, MessageStage.OPENING, brief(sender="{0}{maker}"), Channel.SMS).text
+
+
+@pytest.mark.parametrize("channel", [Channel.SMS, Channel.VOICE])
+def test_a_neighbour_is_not_told_to_get_out_by_plain_sentences_either(broken, channel):
+    told = brief(severity=Severity.SAFETY, role="neighbour", instruction={"en": "Get out."})
+    assert said(broken, MessageStage.OPENING, told, channel).text.casefold().startswith(AWAY["en"])

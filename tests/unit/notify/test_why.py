@@ -30,7 +30,8 @@ def test_who_was_told_was_told_for_a_reason_on_a_channel_at_an_hour():
     )
     at_night = replace(TOLD, at=NOW + timedelta(hours=9), channel=Channel.WEBHOOK)
     assert why(at_night).endswith(
-        "it went by webhook; 23:20 on their clock is within their quiet hours, which this could not wait for."
+        "it went by their connected app; 23:20 on their clock is within their quiet hours, which this could not wait "
+        "for."
     )
     assert "it left at 14:20" in why(replace(TOLD, person=replace(ALICE, quiet_hours=None)))
 
@@ -45,7 +46,20 @@ def test_every_message_can_say_why(state, reason):
 def _check(said, state, reason):
     assert said.startswith("Alice Martin ")
     assert said.endswith(".")
-    assert (" because " in said) if state in REACHED or not reason else said.endswith(": the device is muted.")
+    if state in REACHED:
+        assert " because " in said
+    elif reason:
+        assert said.endswith(": the device is muted.")
+    else:
+        # Why it was to be said is no reason why it was not.
+        assert (" because " in said) is (state in {MessageState.READY, MessageState.HELD, MessageState.SUBMITTING})
+
+
+@pytest.mark.parametrize("stage", list(MessageStage))
+def test_the_reason_is_a_sentence_and_not_the_name_of_a_moment(stage):
+    said = why(replace(TOLD, stage=stage))
+    assert f"because {stage.replace('_', ' ')}" not in said
+    assert " is for them" not in said
 
 
 def test_for_whom_nothing_was_planned_there_is_a_reason_too():
