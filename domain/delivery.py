@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from domain.faults import Severity
 from domain.lines import Line
-from domain.messages import BAD_NEWS, Channel, MessageStage, MessageState, Refusal
+from domain.messages import ANSWERS, BAD_NEWS, Channel, MessageStage, MessageState, Refusal
 from domain.outbox import Content, Receipt
 from domain.wordings import Failure
 
@@ -24,18 +24,13 @@ class Lane(IntEnum):
 
 LANES = {
     Lane.SOON: BAD_NEWS
+    | ANSWERS
     | {
         MessageStage.VISIT_CONFIRMED,
         MessageStage.VISIT_NONE_FREE,
         MessageStage.ON_THE_WAY,
         MessageStage.VISIT_OFFER,
         MessageStage.VISIT_CANCELLED,
-        MessageStage.CALL_PROMISED,
-        MessageStage.OPTED_OUT,
-        MessageStage.OPTED_IN,
-        MessageStage.ACKNOWLEDGED,
-        MessageStage.AWAY,
-        MessageStage.WRONG_PERSON,
         MessageStage.CALL_WANTED,
         MessageStage.NO_TECHNICIAN,
         MessageStage.NOBODY_REACHABLE,
@@ -76,18 +71,9 @@ def next_try_s(refusal: Refusal, *, channel: Channel, attempt: int) -> float | N
 
 _VALID: Mapping[MessageStage, timedelta] = {
     MessageStage.ON_THE_WAY: timedelta(hours=2),
-    **dict.fromkeys(
-        (
-            MessageStage.CALL_PROMISED,
-            MessageStage.ACKNOWLEDGED,
-            MessageStage.AWAY,
-            MessageStage.WRONG_PERSON,
-            MessageStage.OPTED_IN,
-            MessageStage.OPTED_OUT,
-            MessageStage.VISIT_NONE_FREE,
-        ),
-        timedelta(hours=24),
-    ),
+    **dict.fromkeys((ANSWERS | {MessageStage.VISIT_NONE_FREE}) - {MessageStage.AGENT_REPLY}, timedelta(hours=24)),
+    # Who has said STOP is confirmed that at once, or hears no more (47 CFR 64.1200(a)(12)).
+    MessageStage.OPTED_OUT: timedelta(minutes=5),
     **dict.fromkeys((MessageStage.RESOLVED, MessageStage.FALSE_ALARM, MessageStage.DIGEST), timedelta(days=3)),
 }
 

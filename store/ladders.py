@@ -62,6 +62,7 @@ def add(
         state=MessageState.READY,
         only_channel=channel,
         not_before=max(now, root.not_before),
+        expires_at=root.expires_at,
         created_at=now,
     )
 

@@ -321,6 +321,15 @@ def test_an_appointment_whose_text_does_not_arrive_is_said_elsewhere(stairs):
     assert [(one.stage, one.only_channel) for one in stairs.messages()][1:] == [("visit_confirmed", "email")]
 
 
+def test_what_is_stale_on_one_channel_is_stale_on_the_next(stairs):
+    stairs.tell(MessageStage.ON_THE_WAY, send=False)
+    (row,) = stairs.messages()
+    stairs.change(Message, row.id, state="accepted", channel="sms", provider_id="x", accepted_at=stairs.clock.now())
+    stairs.after(minutes=11, send=False)
+    _, higher = stairs.messages()
+    assert higher.expires_at == row.expires_at == row.created_at + timedelta(hours=2)
+
+
 def test_an_answer_about_the_fault_leaves_the_appointment_alone(stairs):
     stairs.tell(MessageStage.VISIT_CONFIRMED, send=False)
     stairs.reply()

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from domain.delivery import ChannelRefused, Ended, InDoubt, NotTaken, Postponed
+from domain.delivery import ChannelRefused, Ended, InDoubt, Lane, NotTaken, Postponed, lane_of, of_use_until
 from domain.errors import DeliveryError
 from domain.faults import Severity
-from domain.messages import Channel, MessageState, Refusal, Retry
+from domain.messages import ANSWERS, Channel, MessageStage, MessageState, Refusal, Retry
 from notify.outcomes import BACKOFF_S, after_refusal, doubtful, expired
 from tests.fakes.briefs import NOW, pending
 
@@ -81,3 +81,11 @@ def test_what_came_too_late_is_said_no_more():
     step = expired(late, now=NOW)
     assert isinstance(step, Ended)
     assert (step.state, step.refusal) == (MessageState.EXPIRED, Refusal.EXPIRED)
+
+
+def test_an_answer_goes_soon_and_is_of_use_for_a_day_and_a_word_after_stop_for_minutes():
+    for stage in ANSWERS - {MessageStage.AGENT_REPLY, MessageStage.OPTED_OUT}:
+        assert lane_of(stage, Severity.MINOR) is Lane.SOON
+        assert of_use_until(stage, now=NOW) == NOW + timedelta(days=1)
+    assert of_use_until(MessageStage.OPTED_OUT, now=NOW) == NOW + timedelta(minutes=5)
+    assert of_use_until(MessageStage.AGENT_REPLY, now=NOW) is None
