@@ -16,8 +16,11 @@ from store.locking import locked
 from store.tables import Message
 
 
-def receipt(session: Session, told: Receipt, *, now: datetime, message_id: int | None = None) -> bool:
-    """Note what a provider says later. False if no message of ours is meant; a late or repeated receipt moves nothing.
+def receipt(
+    session: Session, told: Receipt, *, now: datetime, message_id: int | None = None, provider: str | None = None
+) -> bool:
+    """Note what a provider says later. False if no message of ours is meant, or another `provider` has it by now; a
+    late or repeated receipt moves nothing.
 
     A receipt proves that a submission of unknown outcome was taken, so it also ends a doubt. After bad news the message
     is tried again where that may help, else it goes on to the person's next channel.
@@ -26,6 +29,8 @@ def receipt(session: Session, told: Receipt, *, now: datetime, message_id: int |
     # Two receipts at once: the second looks at what the first has made of the message.
     message = session.scalars(locked(select(Message).where(which))).first()
     if message is None or (message.provider_id and message.provider_id != told.provider_id):
+        return False
+    if message.provider_id is None and provider not in {None, message.provider}:
         return False
     state = MessageState(message.state)
     deliveries.attempt(session, message, "receipt", outcome=told.state, code=told.code, detail=told.detail, at=now)

@@ -14,7 +14,7 @@ from api.services import House
 from domain.errors import Forbidden
 from domain.messages import Channel, ReplyIntent
 from notify.channels.reference import message_id
-from notify.channels.twilio_client import signature_ok
+from notify.channels.twilio_client import PROVIDER, signature_ok
 from notify.channels.twilio_twiml import TWIML
 from notify.channels.twilio_whatsapp import PREFIX
 from notify.opting_out import confirmed_by_carrier
@@ -53,7 +53,7 @@ def status(fields: Signed, house: House, query_message: Annotated[str, Query(ali
         return
     with house.database.write() as session:
         named = message_id(query_message)
-        receipts.receipt(session, receipt, now=house.clock.now(), message_id=named)
+        receipts.receipt(session, receipt, now=house.clock.now(), message_id=named, provider=PROVIDER)
 
 
 @router.post("/inbound", summary="What somebody wrote", response_class=Response)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain.delivery import Accepted, Ended, InDoubt, Submitting
+from domain.delivery import Accepted, ChannelRefused, Ended, InDoubt, Submitting
 from domain.errors import Conflict, NotFound
 from domain.lines import Line
 from domain.messages import Channel, MessageStage, MessageState, Refusal
@@ -94,6 +94,20 @@ def test_an_old_receipt_that_comes_late_does_not_stand_for_the_next_try(house, a
         assert receipts.receipt(session, Receipt("SM1", MessageState.SENT), now=house.clock.now(), message_id=1)
     assert house.message().state == (MessageState.SUBMITTING if again else MessageState.READY)
     assert house.message().provider_id is None
+
+
+def test_a_receipt_of_a_text_given_up_in_doubt_is_none_of_the_mail_that_followed(house):
+    house.plan()
+    box = house.outbox()
+    pending = take(box)
+    box.write([(pending, Submitting(Channel.SMS, "+33612345678", Content("hello"), LINE, patience_s=10))])
+    box.write([(pending, ChannelRefused(Refusal.UNKNOWN_OUTCOME, "nobody knows"))])
+    relay = Line("smtp", "care@thermia.example")
+    box.write([(take(box), Submitting(Channel.EMAIL, "alice@example.net", Content("hello"), relay, patience_s=10))])
+    with house.database.write() as session:
+        late = Receipt("SM1", MessageState.SENT)
+        assert not receipts.receipt(session, late, now=house.clock.now(), message_id=1, provider="twilio")
+    assert (house.message().state, house.message().provider_id) == (MessageState.SUBMITTING, None)
 
 
 def test_what_lay_in_a_queue_for_too_long_is_sent_again_if_it_is_still_true(house):
