@@ -98,7 +98,12 @@ def _bounce(fields: Message, original: str) -> Bounce | None:
 def _typed(value: str) -> str:
     """`rfc822; a@b.example` without its type, on one line."""
     kind, semicolon, rest = value.partition(";")
-    return " ".join((rest if semicolon else kind).split())
+    return storable(" ".join((rest if semicolon else kind).split()))
+
+
+def storable(text: str) -> str:
+    """Without what no database takes as text: half characters, and NUL."""
+    return text.encode(errors="surrogateescape").decode(errors="replace").replace("\0", "")
 
 
 def _original_id(mail: Message) -> str:

@@ -13,7 +13,7 @@ from hashlib import sha256
 import html2text
 from mailparser_reply import EmailReplyParser  # type: ignore[import-untyped]
 
-from notify.bounces import Bounce, bounces_in
+from notify.bounces import Bounce, bounces_in, storable
 
 MAX_TEXT = 20_000
 """So much of a mail is read: what a person means stands at its beginning."""
@@ -71,7 +71,7 @@ def read(raw: bytes) -> Received:
         sender=next(iter(_addresses(mail, "From")), ""),
         sent_to=tuple(dict.fromkeys(one for name in _SENT_TO for one in _addresses(mail, name))),
         subject=" ".join(_header(mail, "Subject").split())[:500],
-        text=_storable(_text(mail)[:MAX_TEXT]),
+        text=storable(_text(mail)[:MAX_TEXT]),
         automatic=bool(reports) or _automatic(mail),
         bounces=reports,
         images=tuple(_images(mail)),
@@ -158,7 +158,7 @@ def _images(mail: Message) -> Iterator[Image]:
         content = part.get_payload(decode=True) if part.get_content_type() in _IMAGES else None
         if isinstance(content, bytes) and 0 < len(content) <= MAX_IMAGE_BYTES and found < MAX_IMAGES:
             found += 1
-            yield Image(_storable(part.get_filename() or f"photo-{found}")[:100], part.get_content_type(), content)
+            yield Image(storable(part.get_filename() or f"photo-{found}")[:100], part.get_content_type(), content)
 
 
 def _addresses(mail: Message, name: str) -> Iterator[str]:
@@ -178,11 +178,6 @@ def _values(mail: Message, name: str) -> list[str]:
 
 def _plain(value: str) -> str:
     try:
-        return _storable(str(make_header(decode_header(value))))
+        return storable(str(make_header(decode_header(value))))
     except (LookupError, ValueError, MessageError):
-        return _storable(value)
-
-
-def _storable(text: str) -> str:
-    """Without what no database takes as text: half characters, and NUL."""
-    return text.encode(errors="surrogateescape").decode(errors="replace").replace("\0", "")
+        return storable(value)

@@ -189,8 +189,8 @@ def postgres_house(tmp_path):
 
 def test_on_postgresql_three_senders_send_each_message_once(postgres_house):
     house = postgres_house
-    numbers = [house.plan(MessageStage.RELAPSED, str(n)) for n in range(15)]
-    assert house.plan(MessageStage.RELAPSED, "3") == []
+    numbers = [house.plan(MessageStage.VISIT_NONE_FREE, str(n)) for n in range(15)]
+    assert house.plan(MessageStage.VISIT_NONE_FREE, "3") == []
     sms = SandboxChannel(Channel.SMS, SqlSandbox(house.database, house.clock))
     stop = threading.Event()
     senders = [Sender(house.outbox(f"s{n}", daily_caps={}), {Channel.SMS: sms}, house.clock) for n in range(3)]

@@ -301,7 +301,7 @@ def test_killed_inside_the_socket_the_sandbox_gets_one(house, moment):
 
 
 def test_two_senders_beside_each_other_send_each_message_once(house, sms, email):
-    numbers = [house.plan(MessageStage.RELAPSED, str(n))[0] for n in range(12)]
+    numbers = [house.plan(MessageStage.VISIT_NONE_FREE, str(n))[0] for n in range(12)]
     boxes = [house.outbox(f"s{n}", daily_caps={}) for n in range(2)]
     senders = [Sender(box, {Channel.SMS: sms, Channel.EMAIL: email}, house.clock) for box in boxes]
     stop = threading.Event()
