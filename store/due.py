@@ -5,11 +5,11 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Insert, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from store.appending import append
 from store.tables import Due
+from store.upsert import insert_in
 
 
 def schedule(session: Session, kind: str, ref: object, *, at: datetime, **detail: Any) -> None:
@@ -55,14 +55,13 @@ def take(session: Session, due_id: int, *, now: datetime | None = None) -> Due |
 @cache
 def _replace(dialect: str) -> Insert:
     """One appointment of a kind and ref: the newer time counts."""
-    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(Due.__table__)  # type: ignore[arg-type]
+    statement = insert_in(dialect, Due)
     new = statement.excluded
-    return statement.on_conflict_do_update(
+    return statement.on_conflict_do_update(  # type: ignore[no-any-return]
         index_elements=["kind", "ref"], set_={"due_at": new.due_at, "detail": new.detail}
     )
 
 
 @cache
 def _unless_there(dialect: str) -> Insert:
-    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(Due.__table__)  # type: ignore[arg-type]
-    return statement.on_conflict_do_nothing()
+    return insert_in(dialect, Due).on_conflict_do_nothing()  # type: ignore[no-any-return]

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from domain.clock import from_ms, to_ms
@@ -16,6 +15,7 @@ from store.database import Database
 from store.firmware import note_firmware
 from store.tables import DeadLetter as DeadLetterRow
 from store.tables import Device, DeviceValue
+from store.upsert import insert
 
 _CHUNK = 400
 _EVENTS_AT_ONCE = 20
@@ -69,10 +69,10 @@ def write_dead_letters(session: Session, letters: Sequence[DeadLetter], *, now: 
             "payload": letter.payload,
             "detail": letter.detail,
         }
-        insert = _insert(session, DeadLetterRow).values(**values)
-        new = insert.excluded
+        row = insert(session, DeadLetterRow).values(**values)
+        new = row.excluded
         session.execute(
-            insert.on_conflict_do_update(
+            row.on_conflict_do_update(
                 index_elements=["device_id", "reason"],
                 set_={"count": DeadLetterRow.count + new.count, "last_at": new.last_at, "detail": new.detail},
             )
@@ -118,11 +118,11 @@ def _write_values(session: Session, heard: Mapping[str, Heard]) -> None:
     ]
     if not rows:
         return
-    insert = _insert(session, DeviceValue)
-    statement = insert.on_conflict_do_update(
+    row = insert(session, DeviceValue)
+    statement = row.on_conflict_do_update(
         index_elements=["device_id", "metric"],
-        set_={"value": insert.excluded.value, "event_time": insert.excluded.event_time},
-        where=insert.excluded.event_time >= DeviceValue.event_time,
+        set_={"value": row.excluded.value, "event_time": row.excluded.event_time},
+        where=row.excluded.event_time >= DeviceValue.event_time,
     )
     session.connection().execute(statement, rows)
 
@@ -146,10 +146,6 @@ def _write_reported(session: Session, row: Device, entry: Heard, *, now: datetim
     if before != after:
         note_firmware(session, after, at=now)
         control.enqueue(session, after, device_id=row.id)
-
-
-def _insert(session: Session, table: type[Any]) -> Any:
-    return postgresql.insert(table) if session.get_bind().dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def _chunks(items: Sequence[str]) -> Iterator[Sequence[str]]:

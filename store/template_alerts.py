@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from domain.messages import MessageStage
 from domain.tickets import Announce
 from store import planning
 from store.tables import Message, Meta
+from store.upsert import insert
 
 
 def alert(session: Session, message: Message, *, template: str, problem: str, now: datetime) -> None:
@@ -22,7 +22,6 @@ def alert(session: Session, message: Message, *, template: str, problem: str, no
 
 def _first_today(session: Session, template: str, *, day: str) -> bool:
     """One statement, so that of two senders at one moment one is the first."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    first = insert(Meta).values(key=f"template_alert:{template}", value=day)
+    first = insert(session, Meta).values(key=f"template_alert:{template}", value=day)
     told = first.on_conflict_do_update(index_elements=[Meta.key], set_={"value": day}, where=Meta.value != day)
     return session.scalar(told.returning(Meta.key)) is not None

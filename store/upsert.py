@@ -10,7 +10,11 @@ from store.tables import Base
 
 def insert(session: Session, table: type[Base]) -> Any:
     """An insert that can say what is to happen on a conflict, in the database's own dialect."""
-    dialect = session.get_bind().dialect.name
+    return insert_in(session.get_bind().dialect.name, table)
+
+
+def insert_in(dialect: str, table: type[Base]) -> Any:
+    """The same for a dialect by its name: for statements that are made once."""
     return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table.__table__)  # type: ignore[arg-type]
 
 

@@ -36,14 +36,14 @@ def failure_of(error: RequestException) -> DeliveryError:
     name = type(error).__name__
     if isinstance(error, InvalidURL | MissingSchema):
         return DeliveryError(Refusal.BAD_ADDRESS, retry=Retry.NEVER, detail="this is no address to post to")
-    if isinstance(error, ConnectTimeout) or _never_connected(error):
+    if never_connected(error):
         return DeliveryError(Refusal.UNREACHABLE, retry=Retry.SAFE, detail=name)
     return DeliveryError(Refusal.UNKNOWN_OUTCOME, retry=Retry.LOOK_UP, detail=name)
 
 
 def retry_after_s(text: str) -> float | None:
     """Seconds, from either form of Retry-After (RFC 9110 section 10.2.3); None for anything else."""
-    if text.strip().isdigit():
+    if text.strip().replace(".", "", 1).isdecimal():
         return float(text)
     try:
         at = parsedate_to_datetime(text)
@@ -52,6 +52,9 @@ def retry_after_s(text: str) -> float | None:
     return max(0.0, (at - datetime.now(UTC)).total_seconds()) if at.tzinfo else None
 
 
-def _never_connected(error: RequestException) -> bool:
+def never_connected(error: Exception) -> bool:
+    """Whether the connection never stood, so that nothing can have been taken."""
+    if isinstance(error, ConnectTimeout):
+        return True
     cause = error.args[0] if isinstance(error, RequestsConnectionError) and error.args else None
     return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)

@@ -14,18 +14,17 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from requests.adapters import HTTPAdapter
-from requests.exceptions import ConnectionError as RequestsConnectionError
-from requests.exceptions import ConnectTimeout, RequestException
+from requests.exceptions import RequestException
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
-from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from domain.errors import DeliveryError
 from domain.messages import Channel, MessageState, Refusal, Retry
 from domain.outbox import Pending, Receipt
+from notify.channels.posting import never_connected, retry_after_s
 from notify.receipts import TWILIO_REFUSALS, TWILIO_STATES
 
 PROVIDER = "twilio"
@@ -202,7 +201,7 @@ class _HttpClient(TwilioHttpClient):
             parts = urlsplit(url)
             url = urlunsplit((self._base.scheme, self._base.netloc, parts.path, parts.query, ""))
         response = super().request(method, url, *args, **kwargs)
-        self._last.retry_after_s = _seconds((response.headers or {}).get("Retry-After", ""))
+        self._last.retry_after_s = retry_after_s((response.headers or {}).get("Retry-After", ""))
         return response
 
 
@@ -240,7 +239,7 @@ def _delivery_error(error: Exception, *, retry_after_s: float | None) -> Deliver
 def _class_of(error: Exception) -> tuple[Refusal, Retry]:
     if isinstance(error, TwilioRestException):
         return _class_of_answer(error.status, error.code)
-    if _never_connected(error):
+    if never_connected(error):
         return Refusal.UNREACHABLE, Retry.SAFE
     return Refusal.UNKNOWN_OUTCOME, Retry.LOOK_UP
 
@@ -258,23 +257,9 @@ def _class_of_answer(status: int, code: int | None) -> tuple[Refusal, Retry]:
     return Refusal.REJECTED, Retry.NEVER
 
 
-def _never_connected(error: Exception) -> bool:
-    if isinstance(error, ConnectTimeout):
-        return True
-    cause = error.args[0] if isinstance(error, RequestsConnectionError) and error.args else None
-    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
-
-
 def _detail(error: Exception) -> str:
     return error.msg if isinstance(error, TwilioRestException) else type(error).__name__
 
 
 def _bare(text: str) -> str:
     return " ".join(text.split())
-
-
-def _seconds(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

@@ -1,6 +1,5 @@
 """One suite that every channel adapter passes, against a provider that answers over a real socket or a real file."""
 
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from email import message_from_bytes, policy
@@ -29,6 +28,7 @@ from store.tables import Base, SandboxMessage
 from tests.fakes.briefs import NOW, pending
 from tests.fakes.servers import served
 from tests.fakes.twilio_fake import ACCOUNT, SENDER, TOKEN, create_twilio
+from tests.real import free_port
 
 CONTENT = Content(
     text="Thermia: votre pompe marche à nouveau: https://prv.nt/c/1.abc",
@@ -87,7 +87,7 @@ class Relay:
 @pytest.fixture
 def relay():
     handler = Relay()
-    controller = Controller(handler, hostname="127.0.0.1", port=_free_port())
+    controller = Controller(handler, hostname="127.0.0.1", port=free_port())
     controller.start()
     handler.url = f"smtp://127.0.0.1:{controller.port}"
     yield handler
@@ -176,11 +176,6 @@ def sandbox_rig(sandbox):
 @pytest.fixture(params=["twilio_rig", "voice_rig", "whatsapp_rig", "smtp_rig", "sandbox_rig"])
 def rig(request):
     return request.getfixturevalue(request.param)
-
-
-def _free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 def test_it_takes_a_message_once_and_names_it(rig):
@@ -319,9 +314,9 @@ def test_numbers_and_texts_stay_out_of_the_log(by_twilio, caplog):
 
 
 def test_nobody_listening_means_never_submitted():
-    nowhere = account(f"http://127.0.0.1:{_free_port()}")
+    nowhere = account(f"http://127.0.0.1:{free_port()}")
     sms, voice = TwilioSms(nowhere, timeout_s=0.5), TwilioVoice(nowhere, timeout_s=0.5)
-    server = parse_smtp_url(f"smtp://127.0.0.1:{_free_port()}")
+    server = parse_smtp_url(f"smtp://127.0.0.1:{free_port()}")
     email = SmtpEmail(server, FakeClock(NOW), letterhead=Letterhead("care@thermia.example"))
     for adapter in (sms, voice, email):
         with pytest.raises(DeliveryError) as caught:

@@ -1,7 +1,6 @@
 """Push, signed webhooks and letters: what each does beyond the suite that all channels share."""
 
 import json
-import socket
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -21,6 +20,7 @@ from notify.channels.webhook import SignedWebhook
 from tests.fakes.briefs import NOW, pending
 from tests.fakes.posted import SECRET, Connector, PushService, as_bytes
 from tests.fakes.servers import served
+from tests.real import free_port
 
 CONTENT = Content(
     text="La maison chauffe plus lentement.\n\nSouhaitez-vous que quelqu'un passe ?",
@@ -78,11 +78,6 @@ def refused(adapter, address):
     with pytest.raises(DeliveryError) as caught:
         adapter.send(address, CONTENT, reference=REFERENCE)
     return caught.value
-
-
-def _free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 def test_a_push_is_read_by_the_browser_it_was_made_for(push, pusher):
@@ -166,7 +161,7 @@ def test_a_webhook_that_is_repeated_is_taken_once(connector, poster):
 
 
 def test_nobody_listening_means_never_posted(pusher, poster, push):
-    port = _free_port()
+    port = free_port()
     assert refused(poster, f"http://127.0.0.1:{port}/hook").retry is Retry.SAFE
     gone = json.loads(push.address) | {"endpoint": f"http://127.0.0.1:{port}/push/1"}
     assert refused(pusher, json.dumps(gone)).retry is Retry.SAFE
