@@ -68,10 +68,8 @@ class BriefWriter:
         if message.stage in ANSWERS or message.purpose == About.APPOINTMENT:
             return brief  # no cap is about these
         today = caps.today_of(session, brief.recipient, now=now, but=message.id)
-        others = {
-            (on, stage, at) for on, stage, at in today.updates if (stage, at) != (message.stage, message.occurrence)
-        }
-        updated = any(on == message.ticket_id for on, _, _ in others)
+        this = (message.ticket_id, message.stage, message.occurrence)
+        updated = any(on == message.ticket_id for on, _, _ in today.updates - {this})
         return replace(brief, said_today=today.said, summarised=today.summarised, updated=updated)
 
     def _about_a_ticket(self, session: Session, message: Message, *, now: datetime) -> Brief:
